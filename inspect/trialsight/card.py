@@ -1,0 +1,98 @@
+"""The card: everything about a model that is not in the graph. Written by training, read by whoever inspects."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from trialsight.verdict import Thresholds, Verdict
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a frame becomes the model's input; training and inspection both follow it to the letter.
+
+    `width_px`, `height_px`: size of the input. `frame_width_px`, `frame_height_px`: the size frames must have, or
+    None for any. `reduced_decode`: 1, 2, 4 or 8, the fraction at which JPEG frames are decoded (other formats are
+    decoded whole and then reduced by area averaging). `color` is the channel order of the graph's input.
+    """
+
+    width_px: int
+    height_px: int
+    frame_width_px: int | None = None
+    frame_height_px: int | None = None
+    reduced_decode: int = 1
+    mm_per_px: float | None = None
+    color: str = "RGB"
+
+    def __post_init__(self) -> None:
+        if self.width_px <= 0 or self.height_px <= 0:
+            raise ValueError(f"input must be at least 1x1, got {self.width_px}x{self.height_px}")
+        if (self.frame_width_px is None) != (self.frame_height_px is None):
+            raise ValueError("frame_width_px and frame_height_px go together: give both or neither")
+        if self.reduced_decode not in (1, 2, 4, 8):
+            raise ValueError(f"reduced_decode must be 1, 2, 4 or 8, got {self.reduced_decode}")
+        if self.color != "RGB":
+            raise ValueError(f"color must be RGB, got {self.color}")
+
+
+@dataclass(frozen=True)
+class Promise:
+    """At most `false_reject` of good parts score above t2: a marginal guarantee by conformal prediction over
+    `n` held-out scores (Vovk, Gammerman, Shafer 2005), as long as good parts stay exchangeable with those n."""
+
+    false_reject: float
+    n: int
+    method: str
+
+
+@dataclass(frozen=True)
+class GoldenFrame:
+    """A frame of the package with the verdict it must get; `score` within `tolerance` (relative) of what was seen."""
+
+    file: str
+    sha256: str
+    verdict: Verdict
+    score: float
+    tolerance: float = 1e-2
+
+
+@dataclass(frozen=True)
+class Provenance:
+    dataset_sha256: str
+    seed: int
+    git_commit: str | None = None
+    mlflow_run_id: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Card:
+    """`detector` describes it for people (name, backbone, layers, bank); the graph alone computes.
+
+    `metrics` values are None where the set has no labels for them. `created_at` is ISO 8601 in UTC.
+    """
+
+    recipe: str
+    created_at: str
+    graph_sha256: str
+    opset: int
+    detector: dict[str, Any]
+    preparation: Preparation
+    thresholds: Thresholds
+    promise: Promise
+    calibration_scores: tuple[float, ...]
+    metrics: dict[str, float | None]
+    golden: tuple[GoldenFrame, ...]
+    provenance: Provenance
+    product: str = ""
+    variant: str = ""
+    deadline_ms: int = 2000
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        if self.format != FORMAT:
+            raise ValueError(f"format {self.format} is not the format {FORMAT} that this version reads")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,49 @@
+"""One folder holds all that the commands and the service write: to back up, copy it; to start afresh, name another."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT = "trialsight-home"
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths below the home folder. Nothing is created until something is written."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, root: Path | None = None) -> "Home":
+        """`--home`, else TRIALSIGHT_HOME, else ./trialsight-home; always absolute."""
+        return cls((root or Path(os.environ.get("TRIALSIGHT_HOME", DEFAULT))).expanduser().resolve())
+
+    @property
+    def database(self) -> Path:
+        return self.root / "trialsight.db"
+
+    @property
+    def images(self) -> Path:
+        """Frames and maps, content-addressed."""
+        return self.root / "images"
+
+    @property
+    def packages(self) -> Path:
+        return self.root / "packages"
+
+    def package(self, recipe: str, version: str) -> Path:
+        """Where the verified local copy of one model version lies."""
+        return self.packages / recipe / str(version)
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        return self.root / "mlflow" / "artifacts"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLFLOW_TRACKING_URI, else a SQLite store in the home."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"

@@ -1,0 +1,62 @@
+"""A model package: `model.onnx`, `card.json`, `golden/`. The only thing that training hands to serving."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from trialsight.card import Card
+from trialsight.errors import PackageError
+from trialsight.files import sha256_of, write_json_atomic
+from trialsight.structure import structure
+
+GRAPH = "model.onnx"
+CARD = "card.json"
+GOLDEN = "golden"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package on disk whose card was read and whose checksums were right."""
+
+    folder: Path
+    card: Card
+
+    @property
+    def graph(self) -> Path:
+        return self.folder / GRAPH
+
+    def golden_frames(self) -> list[bytes]:
+        """The golden frames' encoded bytes, in the card's order."""
+        return [(self.folder / GOLDEN / frame.file).read_bytes() for frame in self.card.golden]
+
+
+def load_package(folder: Path) -> Package:
+    """Read and verify a package. Raises PackageError: no such folder, unreadable card, or a checksum that differs."""
+    if not (folder / CARD).is_file():
+        raise PackageError(
+            f"{folder} is not a model package: {CARD} is missing", "give the folder that `train` made"
+        )
+    try:
+        card = structure(Card, json.loads((folder / CARD).read_text(encoding="utf-8")), "card")
+    except (OSError, ValueError) as error:
+        raise PackageError(f"{folder / CARD}: {error}", "export the package again") from error
+    _verify(folder / GRAPH, card.graph_sha256)
+    for frame in card.golden:
+        if Path(frame.file).name != frame.file:
+            raise PackageError(f"{folder / CARD}: golden frame {frame.file!r} is not a plain file name")
+        _verify(folder / GOLDEN / frame.file, frame.sha256)
+    return Package(folder, card)
+
+
+def write_card(folder: Path, card: Card) -> None:
+    write_json_atomic(folder / CARD, card.to_json())
+
+
+def _verify(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise PackageError(f"{path} is missing", "export the package again")
+    if (actual := sha256_of(path)) != expected:
+        raise PackageError(
+            f"{path} was altered: its sha256 is {actual[:12]}…, the card says {expected[:12]}…",
+            "export it again",
+        )

@@ -1,0 +1,21 @@
+"""Where camera frames come from. A source is any function in the entry-point group `trialsight.frame_sources`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class CameraFrame:
+    """One encoded frame as a camera sends it. `truth` is `good`, a defect's name, or None where nobody knows."""
+
+    data: bytes
+    content_type: str
+    part: str
+    truth: str | None = None
+
+
+class FrameSource(Protocol):
+    def __call__(self, seed: int, defect_share: float) -> Iterator[CameraFrame]:
+        """Endless frames. `defect_share`: the share of parts that are defective, 0..1."""
+        ...
