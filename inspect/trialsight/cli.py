@@ -4,9 +4,8 @@ import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from trialsight.errors import TrialsightError
 
@@ -14,38 +13,36 @@ GROUP = "trialsight.commands"
 
 
 class LazyGroup(TyperGroup):
-    """A command group whose members are entry points, so `trialsight inspect` never imports the web or torch."""
+    """A group whose members are entry points, so that `trialsight inspect` imports neither the web nor torch.
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    (`--help` imports every wing's `commands` module for its one-line help; those import nothing heavy.)
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base class's signature
         return sorted(entry.name for entry in entry_points(group=GROUP))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:  # noqa: ARG002
         found = next((entry for entry in entry_points(group=GROUP) if entry.name == cmd_name), None)
         return None if found is None else _command(found)
 
 
-def _command(entry: EntryPoint) -> click.Command:
+def _command(entry: EntryPoint) -> TyperCommand | TyperGroup:
     """The entry point's command: a typer app as a group, a plain function as a single command."""
-    try:
-        target: Any = entry.load()
-    except ModuleNotFoundError as error:
-        raise TrialsightError(
-            f"`trialsight {entry.name}` needs {error.name}, which is not installed",
-            "pip install 'trialsight[train]' brings what training needs",
-        ) from error
-    app = target
-    if not isinstance(target, typer.Typer):
-        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        app.command(entry.name)(target)
-    command: click.Command = typer.main.get_command(app)
-    command.name = entry.name
+    target: Any = entry.load()
+    if isinstance(target, typer.Typer):
+        group = typer.main.get_group(target)
+        group.name = entry.name
+        return group
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command(entry.name)(target)
+    command = typer.main.get_command(single)
+    assert isinstance(command, TyperCommand)
     return command
 
 
 app = typer.Typer(
     cls=LazyGroup,
     name="trialsight",
-    help="Machine-vision defect inspection for trial production.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -63,4 +60,12 @@ def main() -> None:
         app()
     except TrialsightError as error:
         print(f"trialsight: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        # Only training's libraries are optional; a command that needs them imports them when it is called.
+        print(  # noqa: T201
+            f"trialsight: this command needs {error.name}, which is not installed "
+            "(pip install 'trialsight[train]' brings what training needs)",
+            file=sys.stderr,
+        )
         sys.exit(1)

@@ -28,15 +28,11 @@ class Detector:
         try:
             self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own exception types share no base class
-            raise PackageError(
-                f"{graph} can't be loaded: {str(error).splitlines()[0]}", "export it again"
-            ) from error
+            raise PackageError(f"{graph} can't be loaded: {str(error).splitlines()[0]}", "export it again") from error
         inputs = {node.name: node.type for node in self._session.get_inputs()}
         outputs = {node.name for node in self._session.get_outputs()}
         if inputs != {INPUT: "tensor(uint8)"} or not outputs.issuperset(OUTPUTS):
-            raise PackageError(
-                f"{graph} takes {inputs} and gives {sorted(outputs)}, not the package contract's graph"
-            )
+            raise PackageError(f"{graph} takes {inputs} and gives {sorted(outputs)}, not the package contract's graph")
 
     def run(self, frame: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
         """(H, W, 3) RGB to the defect map (h, w) float32 and the frame's score."""

@@ -100,11 +100,7 @@ class Inspector:
         finite = bool(np.isfinite(defect_map).all())
         if verdict is not Verdict.NO_VERDICT and not finite:
             verdict, reason = Verdict.NO_VERDICT, "the defect map holds values that are not finite numbers"
-        regions = (
-            find_regions(defect_map, thresholds.region, size, self.card.preparation.mm_per_px)
-            if finite
-            else ()
-        )
+        regions = find_regions(defect_map, thresholds.region, size, self.card.preparation.mm_per_px) if finite else ()
         return Inspection(
             verdict=verdict,
             reason=reason,

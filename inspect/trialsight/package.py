@@ -33,9 +33,7 @@ class Package:
 def load_package(folder: Path) -> Package:
     """Read and verify a package. Raises PackageError: no such folder, unreadable card, or a checksum that differs."""
     if not (folder / CARD).is_file():
-        raise PackageError(
-            f"{folder} is not a model package: {CARD} is missing", "give the folder that `train` made"
-        )
+        raise PackageError(f"{folder} is not a model package: {CARD} is missing", "give the folder that `train` made")
     try:
         card = structure(Card, json.loads((folder / CARD).read_text(encoding="utf-8")), "card")
     except (OSError, ValueError) as error:

@@ -75,9 +75,7 @@ class Calibration:
 
     def __post_init__(self) -> None:
         if not 0 < self.false_reject <= self.review < 1:
-            raise ValueError(
-                f"0 < false_reject <= review < 1 is needed, got {self.false_reject} and {self.review}"
-            )
+            raise ValueError(f"0 < false_reject <= review < 1 is needed, got {self.false_reject} and {self.review}")
         if not 2 <= self.folds <= 100:
             raise ValueError(f"folds must lie between 2 and 100, got {self.folds}")
         if self.margin < 0:

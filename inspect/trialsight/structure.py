@@ -1,7 +1,7 @@
-"""Plain data (from JSON or YAML) to frozen dataclasses, strictly: every unknown, missing or mistyped field is named.
+"""Plain data (from JSON or YAML) to frozen dataclasses, strictly: each unknown, missing or mistyped field is named.
 
-Our own forty lines rather than pydantic, because a package must load on an edge box that has numpy, OpenCV and
-ONNX Runtime and nothing else (docs/decisions/0002-no-pydantic-in-the-core.md).
+Our own forty lines rather than pydantic, because a package must load on an edge box that has numpy, OpenCV
+and ONNX Runtime and nothing else (docs/decisions/0002-no-pydantic-in-the-core.md).
 """
 
 import types
@@ -37,9 +37,7 @@ def _convert(kind: Any, data: object, where: str) -> object:
         if args[-1] is not Ellipsis and len(args) != len(data):
             raise ValueError(f"{where}: expected {len(args)} items, got {len(data)}")
         kinds = [args[0]] * len(data) if args[-1] is Ellipsis else args
-        return tuple(
-            _convert(k, item, f"{where}[{i}]") for i, (k, item) in enumerate(zip(kinds, data, strict=True))
-        )
+        return tuple(_convert(k, item, f"{where}[{i}]") for i, (k, item) in enumerate(zip(kinds, data, strict=True)))
     if origin is dict and isinstance(data, Mapping):
         return {str(key): _convert(args[1], item, f"{where}.{key}") for key, item in data.items()}
     return _scalar(kind, data, where)
@@ -69,9 +67,7 @@ def _scalar(kind: Any, data: object, where: str) -> object:
         try:
             return kind(data)
         except ValueError:
-            raise ValueError(
-                f"{where}: {data!r} is not one of {', '.join(str(k.value) for k in kind)}"
-            ) from None
+            raise ValueError(f"{where}: {data!r} is not one of {', '.join(str(k.value) for k in kind)}") from None
     if isinstance(kind, type) and isinstance(data, kind) and (kind is bool or not isinstance(data, bool)):
         return data
     raise ValueError(f"{where}: expected {getattr(kind, '__name__', kind)}, got {data!r}")

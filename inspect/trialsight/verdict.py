@@ -26,9 +26,7 @@ class Thresholds:
     def __post_init__(self) -> None:
         values = (self.t1, self.t2, self.region)
         if not all(math.isfinite(value) for value in values):
-            raise ValueError(
-                f"thresholds must be finite numbers, got t1={self.t1}, t2={self.t2}, region={self.region}"
-            )
+            raise ValueError(f"thresholds must be finite numbers, got t1={self.t1}, t2={self.t2}, region={self.region}")
         if self.t1 > self.t2:
             raise ValueError(f"t1 ({self.t1}) lies above t2 ({self.t2}): t1 <= t2 is needed")
 

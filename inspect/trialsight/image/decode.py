@@ -22,18 +22,14 @@ def decode(data: bytes, header: ImageHeader, reduced: int = 1) -> NDArray[np.uin
     ignore it. Raises FrameError UNDECODABLE, also where a decoder would quietly fill what is missing with gray.
     """
     if header.format == "jpeg" and not _jpeg_ends(data):
-        raise FrameError(
-            FrameFault.UNDECODABLE, "the JPEG is cut short: its end marker is missing", "send it again"
-        )
+        raise FrameError(FrameFault.UNDECODABLE, "the JPEG is cut short: its end marker is missing", "send it again")
     flags = cv2.IMREAD_COLOR_RGB | (_REDUCED[reduced] if header.format == "jpeg" else 0)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         image = None
     if image is None or image.ndim != 3:
-        raise FrameError(
-            FrameFault.UNDECODABLE, f"the {header.format} image can't be decoded", "send it again"
-        )
+        raise FrameError(FrameFault.UNDECODABLE, f"the {header.format} image can't be decoded", "send it again")
     return image  # type: ignore[return-value]
 
 

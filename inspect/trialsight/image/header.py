@@ -52,22 +52,16 @@ def read_header(data: bytes) -> ImageHeader:
     try:
         width, height = _READERS[name](data)
     except (struct.error, IndexError, ValueError):
-        raise FrameError(
-            FrameFault.UNDECODABLE, f"the {name} header is broken or cut short", "send it again"
-        ) from None
+        raise FrameError(FrameFault.UNDECODABLE, f"the {name} header is broken or cut short", "send it again") from None
     if width <= 0 or height <= 0:
-        raise FrameError(
-            FrameFault.UNDECODABLE, f"the {name} header says {width}x{height} pixels", "send it again"
-        )
+        raise FrameError(FrameFault.UNDECODABLE, f"the {name} header says {width}x{height} pixels", "send it again")
     return ImageHeader(name, width, height)
 
 
 def check_header(data: bytes, limits: Limits) -> ImageHeader:
     """`read_header`, then the limits. Raises FrameError TOO_LARGE as well."""
     if len(data) > limits.max_bytes:
-        raise FrameError(
-            FrameFault.TOO_LARGE, f"the frame has {len(data)} bytes; at most {limits.max_bytes} are taken"
-        )
+        raise FrameError(FrameFault.TOO_LARGE, f"the frame has {len(data)} bytes; at most {limits.max_bytes} are taken")
     header = read_header(data)
     if header.width_px * header.height_px > limits.max_pixels:
         raise FrameError(
