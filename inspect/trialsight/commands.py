@@ -19,6 +19,7 @@ def inspect(
     """Give each image its verdict. A file that can't be inspected gets `no_verdict` with the reason."""
     import json
 
+    from rich.console import Console
     from rich.progress import Progress
 
     from trialsight.inspector import Inspector
@@ -29,7 +30,8 @@ def inspect(
         raise TrialsightError(f"no image among {', '.join(map(str, images))}", "JPEG, PNG, BMP and TIFF are taken")
     inspector = Inspector.load(package)
     rows = []
-    with Progress(transient=True, disable=as_json or len(files) < 2) as progress:
+    console = Console(stderr=True)  # stdout carries the verdicts alone
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for file in progress.track(files, description="inspecting"):
             inspection = inspect_file(inspector, file)
             row = describe(file, inspection)
@@ -38,10 +40,6 @@ def inspect(
                 draw(inspector, file, inspection, overlays)
             if not as_json:
                 score = "-" if row["score"] is None else f"{row['score']:.4g}"
-                progress.console.print(
-                    f"{row['verdict']:<10} {score:>8}  {file}  {row['reason'] or ''}",
-                    markup=False,
-                    soft_wrap=True,
-                )
+                typer.echo(f"{row['verdict']:<10} {score:>8}  {file}  {row['reason'] or ''}".rstrip())
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
