@@ -1,0 +1,7 @@
+"""A simulated product, its defects with exact masks, and the camera that sees it."""
+
+from trialsight_datasets.simulate.camera import Camera
+from trialsight_datasets.simulate.defects import DEFAULT_SEVERITY, KINDS
+from trialsight_datasets.simulate.simulator import GOOD, SimulatedFrame, Simulator
+
+__all__ = ["DEFAULT_SEVERITY", "GOOD", "KINDS", "Camera", "SimulatedFrame", "Simulator"]

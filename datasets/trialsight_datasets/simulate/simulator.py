@@ -1,0 +1,73 @@
+"""The door to simulated frames: the same seed gives the same bytes, in any order of asking."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsight import TrialsightError
+from trialsight_datasets.simulate.camera import Camera
+from trialsight_datasets.simulate.defects import DEFAULT_SEVERITY, KINDS, PAINTERS, Canvas
+from trialsight_datasets.simulate.part import Floats, Part
+from trialsight_datasets.simulate.scene import Scene
+
+GOOD = "good"
+SMALLEST_PX = 128
+
+
+@dataclass(frozen=True)
+class SimulatedFrame:
+    """`jpeg` as a camera sends it. `mask` (H, W) bool: pixels that the defect touched. `label`: good or the kind."""
+
+    jpeg: bytes
+    mask: NDArray[np.bool_]
+    label: str
+
+
+class Simulator:
+    """Frames of one product. `good(i)` and `defective(i, kind)` show the same part i, without and with a defect:
+    take different i for frames that must not resemble each other.
+
+    >>> Simulator(seed=1).defective(0, "scratch").label
+    'scratch'
+    """
+
+    def __init__(self, seed: int = 0, size_px: int = 512, camera: Camera | None = None) -> None:
+        if size_px < SMALLEST_PX:
+            raise TrialsightError(f"size {size_px} px is too small to show the part", f"take at least {SMALLEST_PX}")
+        if seed < 0:
+            raise TrialsightError(f"seed {seed} is negative", "take 0 or more")
+        self.seed = seed
+        self.camera = camera or Camera()
+        self._part = Part(size_px)
+
+    def good(self, index: int) -> SimulatedFrame:
+        return self._frame(index, None, 0.0)
+
+    def defective(self, index: int, kind: str, severity: float = DEFAULT_SEVERITY) -> SimulatedFrame:
+        """`kind` is one of KINDS; `severity` 0..1."""
+        return self._frame(index, kind, severity)
+
+    def light(
+        self, index: int, kind: str | None = None, severity: float = DEFAULT_SEVERITY
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """What reaches the lens, before the camera: (H, W, 3) linear RGB and the defect's mask."""
+        scene = Scene.draw(self._rng(index, "scene"), self._part)
+        painted = scene.paint(self._part.complete)
+        if kind is None:
+            return scene.view(painted), np.zeros(painted.shape[:2], np.bool_)
+        if kind not in PAINTERS:
+            raise TrialsightError(f"defect {kind!r} can't be simulated", f"take one of {', '.join(KINDS)}")
+        if not 0 <= severity <= 1:
+            raise TrialsightError(f"severity {severity} lies outside 0..1")
+        support = PAINTERS[kind](Canvas(scene, painted), self._rng(index, kind), severity)
+        return scene.view(painted), scene.view_mask(support)
+
+    def _frame(self, index: int, kind: str | None, severity: float) -> SimulatedFrame:
+        light, mask = self.light(index, kind, severity)
+        jpeg = self.camera.capture(light, self._rng(index, f"noise {kind}"))
+        return SimulatedFrame(jpeg, mask, kind or GOOD)
+
+    def _rng(self, index: int, purpose: str) -> np.random.Generator:
+        """Its own stream for each use, so that no draw depends on what was asked before."""
+        return np.random.Generator(np.random.SFC64([self.seed, index, *purpose.encode()]))

@@ -1,0 +1,31 @@
+"""A simulated line camera: endless frames of one product, a share of them defective."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import numpy as np
+
+from trialsight import TrialsightError
+from trialsight.source import CameraFrame
+from trialsight_datasets.simulate.defects import KINDS
+from trialsight_datasets.simulate.simulator import Simulator
+
+# Image sets count their parts from 0. A camera starts where none of them reaches, so that no frame that it sends
+# was ever trained on, whatever the seeds.
+FIRST_INDEX = 1_000_000
+
+
+def simulated(seed: int, defect_share: float) -> Iterator[CameraFrame]:
+    """The frame source `simulated`. `defect_share` 0..1 of the parts are defective, each kind as often as another."""
+    if not 0 <= defect_share <= 1:
+        raise TrialsightError(
+            f"defect share {defect_share} lies outside 0..1", "0.3 makes three parts in ten defective"
+        )
+    return _frames(Simulator(seed), np.random.default_rng([seed, FIRST_INDEX]), defect_share)
+
+
+def _frames(simulator: Simulator, lots: np.random.Generator, defect_share: float) -> Iterator[CameraFrame]:
+    for index in count(FIRST_INDEX):
+        kind = str(lots.choice(KINDS)) if lots.random() < defect_share else None
+        frame = simulator.good(index) if kind is None else simulator.defective(index, kind)
+        yield CameraFrame(frame.jpeg, "image/jpeg", f"SIM-{simulator.seed}-{index - FIRST_INDEX:06d}", frame.label)
