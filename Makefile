@@ -1,20 +1,26 @@
-# Five verbs, the same for a person and for CI: setup, check, test, demo, bench. Give a command more words with ARGS.
+# Five verbs, the same for a person and for CI: setup, check, test, demo, bench. ARGS gives a verb more words:
 #   make demo ARGS=--once        make test ARGS="tests/inspect -x"        make bench ARGS=inspection
+SHELL  := bash
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+# pip draws its progress bars on a terminal; in a log they would only be noise.
+QUIET  := $(shell test -t 2 || echo --quiet)
 
 .PHONY: setup setup-dev check test demo bench clean
 
 setup: $(VENV)/.train
 setup-dev: $(VENV)/.dev
 
-# A stamp per set of extras: the second call sees nothing newer than it and costs nothing.
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
-$(VENV)/.%: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}: make PYTHON=/path/to/python3.12")'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "venv is missing: on Debian, apt-get install python3-venv" >&2; exit 1; }
+
+# One stamp for each set of extras: a second call sees that nothing is newer than it, and costs nothing.
+$(VENV)/.%: pyproject.toml | $(BIN)/python
+	@echo "Installing Trialsight with [$*] into $(VENV) (a minute or two the first time)"
+	@$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 
 check: setup-dev
@@ -22,9 +28,10 @@ check: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 test: setup-dev
-	bash scripts/system-packages.sh
+	@scripts/system-packages.sh
 	$(BIN)/python -m pytest $(ARGS)
 
 demo: setup
