@@ -1,0 +1,81 @@
+"""A line computer has no torch: the built wheel with the base extras alone must serve."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import httpx
+import mlflow
+import numpy as np
+import pytest
+
+from trialsight.home import Home
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def base_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a fresh virtual environment that holds the wheel and its base dependencies."""
+    folder = tmp_path_factory.mktemp("base")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    pip = [folder / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*pip, str(ROOT)], capture_output=True, text=True)
+    if done.returncode != 0 and "No matching distribution" not in done.stderr and "connection" in done.stderr.lower():
+        pytest.skip(f"no package registry can be reached: {done.stderr.splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    return folder / "venv" / "bin"
+
+
+def register(home: Home, package: Path, recipe: str) -> str:
+    """What training leaves behind: a run with the package, and a registered version."""
+    home.mlflow_artifacts.mkdir(parents=True)
+    client = mlflow.MlflowClient(home.tracking_uri, home.tracking_uri)
+    run = client.create_run(client.create_experiment(recipe, artifact_location=home.mlflow_artifacts.as_uri()))
+    client.log_artifacts(run.info.run_id, str(package), "package")
+    client.create_registered_model(recipe)
+    version = client.create_model_version(recipe, f"runs:/{run.info.run_id}/package", run.info.run_id)
+    return str(version.version)
+
+
+def test_the_base_install_serves_without_torch(
+    base_bin: Path,
+    make_package: Callable[..., Path],
+    run: Callable[..., subprocess.CompletedProcess[str]],
+    serve: Callable[..., object],
+    tmp_path: Path,
+) -> None:
+    no_torch = subprocess.run([base_bin / "python", "-c", "import torch"], capture_output=True, text=True)
+    assert no_torch.returncode != 0
+    assert "No module named 'torch'" in no_torch.stderr
+
+    home = Home(tmp_path / "home")
+    version = register(home, make_package("bracket"), "bracket")
+    promoted = run("promote", "bracket", version, "--home", home.root, "--line", "L1", bin=base_bin)
+    assert promoted.returncode == 0, promoted.stderr
+
+    frame = np.full((64, 64, 3), 128, np.uint8)
+    frame[16:32, 16:32] = 255
+    with serve(home.root, bin=base_bin) as url:  # type: ignore[attr-defined]
+        answer = httpx.post(
+            f"{url}/v1/lines/L1/frames?part=P-1",
+            content=cv2.imencode(".jpg", frame)[1].tobytes(),
+            headers={"content-type": "image/jpeg"},
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["verdict"] == "reject"
+        assert httpx.get(f"{url}/").status_code == 200  # the viewer's templates are in the wheel
+
+
+def test_training_without_its_libraries_says_what_to_install(
+    base_bin: Path, run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "good").mkdir()
+    done = run("train", "--data", tmp_path, "--home", tmp_path / "home", bin=base_bin)
+    assert done.returncode == 1
+    assert "trialsight[train]" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "PYTHONPATH" not in os.environ
