@@ -37,7 +37,8 @@ def load_mask(sample: Sample, size_px: tuple[int, int] | None = None) -> NDArray
     """(H, W) bool, True where the part is defective; None where a defective part has no mask.
 
     `size_px`: the image's (width, height) where the caller knows it, else it is read from the image's header.
-    Raises TrialsightError where the mask can't be read or has another size than the image.
+    Raises TrialsightError where the mask can't be read, has another size than the image, or contradicts the label:
+    nothing marked on a defective part, or something on a good one.
     """
     if sample.mask_path is None:
         if not sample.is_good:
@@ -55,6 +56,11 @@ def load_mask(sample: Sample, size_px: tuple[int, int] | None = None) -> NDArray
             f"its image {sample.path} has {expected[0]}x{expected[1]}",
             "draw the mask on the image at its full size",
         )
+    if sample.is_good == bool(mask.any()):
+        said = (
+            "marks a defect on a good part" if sample.is_good else f"marks nothing, though the part has {sample.label}"
+        )
+        raise TrialsightError(f"mask {sample.mask_path} {said}", "correct the mask or the label")
     return mask
 
 

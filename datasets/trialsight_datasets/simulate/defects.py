@@ -1,126 +1,103 @@
-"""Defects, painted on the part in its own coordinates. Each says exactly which pixels it touched.
+"""Defects, painted on the part in its own coordinates; the canvas notes exactly which pixels each one touched.
 
 `severity` 0..1 sets size and contrast; at the default anybody sees it at a glance, near 0 it is a hard case.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from trialsight_datasets.simulate.part import DRILLED, FIXTURE, LIGHT, Floats, Part
-from trialsight_datasets.simulate.scene import Scene
+from trialsight_datasets.simulate.brush import Canvas, Spot, on_face, on_outline, stroke
+from trialsight_datasets.simulate.part import CHAMFER, DRILLED, FIXTURE, LIGHT, Floats
 
 DEFAULT_SEVERITY = 0.7
+STEEL, FRACTURE = np.array([0.95, 0.95, 0.95]), np.array([0.5, 0.49, 0.48])
+ABSORBED = np.array([0.66, 0.8, 0.97])  # RGB: dried coolant swallows blue first
+
+Painter = Callable[[Canvas, np.random.Generator, float], None]
 
 
-@dataclass(frozen=True)
-class Canvas:
-    """A painted part, changed in place: `rgb` (S, S, 3) linear."""
-
-    scene: Scene
-    rgb: Floats
-
-    @property
-    def part(self) -> Part:
-        return self.scene.part
-
-
-Painter = Callable[[Canvas, np.random.Generator, float], NDArray[np.bool_]]
-
-
-def scratch(canvas: Canvas, rng: np.random.Generator, severity: float) -> NDArray[np.bool_]:
+def scratch(canvas: Canvas, rng: np.random.Generator, severity: float) -> None:
     """A tool dragged across the face: a bright torn groove with a dark flank, slightly bent."""
     size = canvas.part.size_px
     length = size * rng.uniform(0.12, 0.2) * (0.5 + severity)
     angle = rng.uniform(0.25, np.pi - 0.25)  # never along the brushing, where it would hide
     bend = rng.normal(0, 0.06) * length
-    x, y = _place_on_face(canvas.part, rng, 0.03)
+    x, y = on_face(canvas.part, rng, 0.03 * size)
     t = np.linspace(-0.5, 0.5, 24)
     along, across = t * length, bend * (1 - 4 * t * t)
-    points = np.stack(
-        [x + along * np.cos(angle) - across * np.sin(angle), y + along * np.sin(angle) + across * np.cos(angle)], -1
-    )
+    cos, sin = np.cos(angle), np.sin(angle)
+    points = np.stack([x + along * cos - across * sin, y + along * sin + across * cos], axis=-1)
     width = size * (0.003 + 0.005 * severity)
-    groove = _stroke(size, points, width)
-    flank = _stroke(size, points + width * 0.9 * np.array([np.sin(angle), -np.cos(angle)]), width)
-    on_metal = np.asarray(canvas.part.complete.inside_px > 1, np.float32)
-    groove, flank = groove * on_metal, flank * on_metal
-    _multiply(canvas, 1 - (0.35 + 0.4 * severity) * flank)
-    _blend(canvas, groove * (0.4 + 0.6 * severity), (0.95, 0.95, 0.95))
-    return np.asarray((groove > 0) | (flank > 0), np.bool_)
+    window = Spot(size, x, y, length / 2 + abs(bend) + 2 * width).window
+    metal = canvas.part.complete.inside_px[window] > 1
+    groove = stroke(size, points, width)[window] * metal
+    flank = stroke(size, points + 0.9 * width * np.array([sin, -cos]), width)[window] * metal
+    canvas.multiply(window, 1 - (0.35 + 0.4 * severity) * flank, flank > 0)
+    canvas.blend(window, (0.4 + 0.6 * severity) * groove, STEEL)
 
 
-def dent(canvas: Canvas, rng: np.random.Generator, severity: float) -> NDArray[np.bool_]:
+def dent(canvas: Canvas, rng: np.random.Generator, severity: float) -> None:
     """A blow: a bowl whose wall towards the lamp lies in shadow and whose far wall glints."""
     size = canvas.part.size_px
-    radius = size * rng.uniform(0.034, 0.048) * (0.55 + 0.65 * severity)
-    x, y = _place_on_face(canvas.part, rng, 1.1 * radius / size)
-    u, v = _around(size, x, y, radius, rng.uniform(0, np.pi), rng.uniform(0.75, 1.0))
-    reach = np.hypot(u, v)
-    bowl = np.where(reach < 1, reach * (1 - reach**2) ** 2, 0) / 0.286  # slope of the wall; 0 at centre and rim
-    direction = (u * LIGHT[0] + v * LIGHT[1]) / np.maximum(reach, 1e-6)
-    strength = 0.35 + 0.6 * severity
-    factor = 1 - strength * bowl * direction - 0.25 * strength * np.where(reach < 1, (1 - reach**2) ** 2, 0)
-    _multiply(canvas, np.clip(factor, 0.08, 2.2))
-    return np.asarray(reach < 1, np.bool_)
+    radius = size * rng.uniform(0.045, 0.058) * (0.5 + 0.7 * severity)
+    x, y = on_face(canvas.part, rng, 0.9 * radius)
+    turn = rng.uniform(0, np.pi)
+    spot = Spot(size, x, y, radius, turn, rng.uniform(0.75, 1.0))
+    u, v = spot.uv
+    reach = spot.distance
+    inside = (reach < 1) & (canvas.part.complete.inside_px[spot.window] > 0.5)
+    wall = reach * np.maximum(1 - reach**2, 0) ** 2 / 0.286  # slope: 0 at the centre and the rim, 1 halfway
+    lamp_u = np.cos(turn) * LIGHT[0] + np.sin(turn) * LIGHT[1]
+    lamp_v = np.cos(turn) * LIGHT[1] - np.sin(turn) * LIGHT[0]
+    toward = (u * lamp_u + v * lamp_v) / np.maximum(reach, 1e-6)
+    strength = 0.4 + 0.65 * severity
+    shade = 1 - strength * wall * toward - 0.3 * strength * np.maximum(1 - reach**2, 0) ** 2
+    canvas.multiply(spot.window, np.clip(shade, 0.08, 2.2), inside)
 
 
-def stain(canvas: Canvas, rng: np.random.Generator, severity: float) -> NDArray[np.bool_]:
+def stain(canvas: Canvas, rng: np.random.Generator, severity: float) -> None:
     """Dried coolant: a brown film with ragged outline and a darker rim, through which the brushing still shows."""
     size = canvas.part.size_px
     radius = size * rng.uniform(0.05, 0.075) * (0.55 + 0.65 * severity)
-    x, y = _place_on_face(canvas.part, rng, 0.02)
-    u, v = _around(size, x, y, radius, rng.uniform(0, np.pi), rng.uniform(0.6, 1.0))
-    angle = np.arctan2(v, u)
-    outline = np.ones_like(angle)
-    for wave in range(2, 7):
-        outline += rng.normal(0, 0.22 / wave) * np.cos(wave * angle + rng.uniform(0, 2 * np.pi))
-    edge = (1 - np.hypot(u, v) / np.maximum(outline, 0.4)) * radius  # px inwards from the rim
-    film = np.clip(edge / 1.5, 0, 1) * (canvas.part.complete.inside_px > 0.5)
-    rim = np.exp(-((edge / (0.12 * radius)) ** 2))
-    opacity = film * (0.25 + 0.6 * severity) * (0.8 + 0.2 * rim)
-    _multiply(canvas, 1 - opacity[..., np.newaxis] * np.array([0.62, 0.78, 0.96], np.float32))
-    return np.asarray(film > 0, np.bool_)
+    x, y = on_face(canvas.part, rng, 0.02 * size)
+    spot = Spot(size, x, y, radius, rng.uniform(0, np.pi), rng.uniform(0.6, 1.0), reach=1.7)
+    edge_px = spot.ragged_px(rng, range(2, 9), 0.25)
+    film = np.clip(edge_px / 1.5, 0, 1) * (canvas.part.complete.inside_px[spot.window] > 0.5)
+    rim = np.exp(-(((edge_px - 1.5) / (0.1 * radius)) ** 2))
+    uneven = _grain(rng, film.shape, 9)
+    opacity = film * np.clip((0.22 + 0.55 * severity) * (0.85 + 0.25 * rim + 0.08 * uneven), 0, 1)
+    canvas.multiply(spot.window, 1 - opacity[..., np.newaxis] * ABSORBED, film > 0)
 
 
-def chip(canvas: Canvas, rng: np.random.Generator, severity: float) -> NDArray[np.bool_]:
-    """A piece broken from the plate's edge: what lay behind shows, with a rough bright fracture along the break."""
-    size = canvas.part.size_px
-    outline = canvas.part.complete.outline_px
-    ys, xs = np.nonzero(np.abs(outline) < 0.71)
-    at = rng.integers(len(xs))
-    radius = size * rng.uniform(0.035, 0.055) * (0.5 + 0.7 * severity)
-    u, v = _around(size, float(xs[at]), float(ys[at]), radius, 0.0, 1.0)
-    angle = np.arctan2(v, u)
-    ragged = np.ones_like(angle)
-    for wave in range(2, 10):
-        ragged += rng.normal(0, 0.3 / wave) * np.cos(wave * angle + rng.uniform(0, 2 * np.pi))
-    depth = (np.maximum(ragged, 0.45) - np.hypot(u, v)) * radius  # px into the bite
-    plate = np.asarray(canvas.part.complete.metal * (outline > -0.5), np.float32)
-    bite = np.clip(depth + 0.5, 0, 1) * plate
-    fracture = bite * np.clip(1 - depth / (0.3 * radius), 0, 1)
-    grain = cv2.resize(rng.standard_normal((size // 3, size // 3), np.float32), (size, size))
-    _blend(canvas, bite, (FIXTURE * 0.6,) * 3)
-    _blend(canvas, fracture * np.clip(0.3 + 0.25 * grain, 0, 1), (0.62, 0.61, 0.6))
-    return np.asarray(bite > 0, np.bool_)
+def chip(canvas: Canvas, rng: np.random.Generator, severity: float) -> None:
+    """A piece broken from the plate's edge: the fixture behind it shows, and a rough fracture along the break."""
+    part = canvas.part
+    radius = part.size_px * rng.uniform(0.045, 0.065) * (0.5 + 0.7 * severity)
+    spot = Spot(part.size_px, *on_outline(part, rng), radius, reach=1.5)
+    depth_px = spot.ragged_px(rng, range(2, 10), 0.22)
+    plate = part.complete.outline_px[spot.window] > -1  # the outermost half-covered pixel goes as well
+    bite = np.clip(depth_px + 0.5, 0, 1) * plate
+    behind = bite * (part.complete.metal[spot.window] > 0)
+    canvas.blend(spot.window, behind, np.full(3, 0.6 * FIXTURE))
+    metal = part.complete.inside_px[spot.window] > 0.5
+    face = np.clip(1 - depth_px / (0.35 * radius), 0, 1) * bite * metal
+    rough = np.clip(0.65 + 0.25 * _grain(rng, face.shape, 3), 0.1, 1)
+    canvas.blend(spot.window, np.sqrt(face) * 0.9, rough[..., np.newaxis] * FRACTURE)
 
 
-def missing_hole(canvas: Canvas, rng: np.random.Generator, severity: float) -> NDArray[np.bool_]:
-    """One of the four holes was never drilled; at low severity it was begun and shows as a shallow pit."""
+def missing_hole(canvas: Canvas, rng: np.random.Generator, severity: float) -> None:
+    """One of the four holes was never drilled; below severity 0.5 it was begun and shows as a shallow pit."""
     part = canvas.part
     name = DRILLED[rng.integers(len(DRILLED))]
-    lacking = canvas.scene.paint(part.without(name))
     x, y, radius = part.hole_px(name)
-    u, v = _around(part.size_px, x, y, radius, 0.0, 1.0)
-    pit = 1 - 0.9 * np.clip(1 - 2 * severity, 0, 1) * np.clip((0.9 - np.hypot(u, v)) * 6, 0, 1)
-    touched = np.asarray(part.without(name).inside_px > part.complete.inside_px, np.bool_)
-    touched &= np.asarray(np.hypot(u, v) * radius < radius + 0.014 * part.size_px + 1.5, np.bool_)
-    filled = lacking * np.where(touched, pit, 1)[..., np.newaxis]
-    canvas.rgb[touched] = filled[touched]
-    return touched
+    spot = Spot(part.size_px, x, y, radius, reach=1 + CHAMFER * part.size_px / radius)
+    lacking = part.without(name)
+    pit = 1 - 0.9 * np.clip(1 - 2 * severity, 0, 1) * np.clip((0.9 - spot.distance) * 6, 0, 1)
+    filled = canvas.scene.paint(lacking, spot.window) * pit[..., np.newaxis]
+    drilled = lacking.inside_px[spot.window] > part.complete.inside_px[spot.window]
+    canvas.blend(spot.window, drilled.astype(np.float32), filled)
 
 
 PAINTERS: dict[str, Painter] = {
@@ -133,38 +110,8 @@ PAINTERS: dict[str, Painter] = {
 KINDS = tuple(PAINTERS)
 
 
-def _place_on_face(part: Part, rng: np.random.Generator, margin: float) -> tuple[float, float]:
-    """A point on the metal at least `margin` (a share of the frame) from any edge."""
-    ys, xs = np.nonzero(part.complete.inside_px > margin * part.size_px)
-    at = rng.integers(len(xs))
-    return float(xs[at]), float(ys[at])
-
-
-def _around(size: int, x: float, y: float, radius: float, turn: float, aspect: float) -> tuple[Floats, Floats]:
-    """Coordinates centred at (x, y) in units of `radius`, turned, squeezed across by `aspect`."""
-    dx = (np.arange(size, dtype=np.float32)[np.newaxis, :] - x) / radius
-    dy = (np.arange(size, dtype=np.float32)[:, np.newaxis] - y) / radius
-    cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
-    along, across = cos * dx + sin * dy, (cos * dy - sin * dx) / np.float32(aspect)
-    return np.asarray(along, np.float32), np.asarray(across, np.float32)
-
-
-def _stroke(size: int, points: NDArray[np.floating], width: float) -> Floats:
-    """(S, S) 0..1: a tapering antialiased line through `points` (n, 2), `width` px at its middle."""
-    fine = np.zeros((size, size), np.uint8)
-    shift = 4
-    fixed = np.round(points * (1 << shift)).astype(np.int32)
-    for index in range(len(fixed) - 1):
-        taper = np.sin(np.pi * (index + 1) / len(fixed)) ** 0.5
-        thickness = max(1, round(width * taper))
-        cv2.line(fine, fixed[index].tolist(), fixed[index + 1].tolist(), 255, thickness, cv2.LINE_AA, shift)
-    return np.asarray(fine, np.float32) / np.float32(255)
-
-
-def _multiply(canvas: Canvas, factor: NDArray[np.floating]) -> None:
-    canvas.rgb[...] *= factor if factor.ndim == 3 else factor[..., np.newaxis]
-
-
-def _blend(canvas: Canvas, opacity: NDArray[np.floating], rgb: tuple[float, ...]) -> None:
-    alpha = np.asarray(opacity, np.float32)[..., np.newaxis]
-    canvas.rgb[...] += alpha * (np.array(rgb, np.float32) - canvas.rgb)
+def _grain(rng: np.random.Generator, shape: tuple[int, ...], coarseness_px: int) -> Floats:
+    """(h, w) float32 noise of deviation near 1 whose grains are about `coarseness_px` wide."""
+    height, width = shape[0], shape[1]
+    small = rng.standard_normal((height // coarseness_px + 2, width // coarseness_px + 2), np.float32)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

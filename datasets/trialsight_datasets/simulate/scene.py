@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from trialsight_datasets.simulate.part import Floats, Part, Surface
 
+Window = tuple[slice, slice]  # rows and columns of the part
+WHOLE: Window = (slice(None), slice(None))
 METAL_TINT = (1.0, 0.985, 0.955)  # RGB; warm steel under a white lamp
 TEXTURE = 0.085  # standard deviation of the brushing, as a share of the metal's brightness
 
@@ -49,12 +51,6 @@ def _stretch(noise: Floats, size_px: int, interpolation: int) -> Floats:
     return np.asarray(cv2.resize(noise, (size_px, size_px), interpolation=interpolation), np.float32)
 
 
-def lit(surface: Surface, texture: Floats, sheen: Floats) -> Floats:
-    """(S, S, 3) linear RGB of the part in its own coordinates. `sheen` (S, 1) is brushed metal's bright band."""
-    gray = surface.reflectance * (1 + surface.metal * (TEXTURE * texture + sheen))
-    return np.asarray(gray[..., np.newaxis] * np.array(METAL_TINT, np.float32), np.float32)
-
-
 def draw_sheen(rng: np.random.Generator, size_px: int) -> Floats:
     """(S, 1): brushing scatters light across its direction, so a lamp shows as a band along it."""
     y = np.linspace(-0.5, 0.5, size_px, dtype=np.float32)[:, np.newaxis]
@@ -86,9 +82,11 @@ class Scene:
         size = part.size_px
         return cls(part, Pose.draw(rng, size), brushed(rng, size), draw_sheen(rng, size), draw_light(rng, size))
 
-    def paint(self, surface: Surface) -> Floats:
-        """(S, S, 3) linear RGB in the part's coordinates."""
-        return lit(surface, self.texture, self.sheen)
+    def paint(self, surface: Surface, window: Window = WHOLE) -> Floats:
+        """(h, w, 3) linear RGB of a window on the part, in its own coordinates."""
+        brushing = np.float32(TEXTURE) * self.texture[window] + self.sheen[window[0]]
+        gray = surface.reflectance[window] * (1 + surface.metal[window] * brushing)
+        return np.asarray(gray[..., np.newaxis] * np.array(METAL_TINT, np.float32), np.float32)
 
     def view(self, painted: Floats) -> Floats:
         """The painted part as it lies in the frame, under the lamp: (S, S, 3) linear RGB."""

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsight import TrialsightError
+from trialsight_datasets.simulate.brush import Canvas
 from trialsight_datasets.simulate.camera import Camera
-from trialsight_datasets.simulate.defects import DEFAULT_SEVERITY, KINDS, PAINTERS, Canvas
+from trialsight_datasets.simulate.defects import DEFAULT_SEVERITY, KINDS, PAINTERS
 from trialsight_datasets.simulate.part import Floats, Part
 from trialsight_datasets.simulate.scene import Scene
 
@@ -60,8 +61,9 @@ class Simulator:
             raise TrialsightError(f"defect {kind!r} can't be simulated", f"take one of {', '.join(KINDS)}")
         if not 0 <= severity <= 1:
             raise TrialsightError(f"severity {severity} lies outside 0..1")
-        support = PAINTERS[kind](Canvas(scene, painted), self._rng(index, kind), severity)
-        return scene.view(painted), scene.view_mask(support)
+        canvas = Canvas(scene, painted, np.zeros(painted.shape[:2], np.bool_))
+        PAINTERS[kind](canvas, self._rng(index, kind), severity)
+        return scene.view(canvas.rgb), scene.view_mask(canvas.touched)
 
     def _frame(self, index: int, kind: str | None, severity: float) -> SimulatedFrame:
         light, mask = self.light(index, kind, severity)

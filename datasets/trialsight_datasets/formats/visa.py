@@ -1,0 +1,93 @@
+"""The VisA layout (Zou et al. 2022): a table of images, either split_csv/1cls.csv for all objects or image_anno.csv
+in one object's folder. Both give paths from the folder that holds the objects."""
+
+import csv
+from pathlib import Path
+
+from trialsight import TrialsightError
+from trialsight_datasets.formats.listing import Listing, splits_of_good
+from trialsight_datasets.sample import GOOD, TEST, TRAIN, Split
+
+LOOKS_LIKE = "<object>/image_anno.csv (columns image, label, mask), or beside the object split_csv/1cls.csv"
+SPLITS, ANNOTATIONS = Path("split_csv", "1cls.csv"), "image_anno.csv"
+NORMAL = "normal"
+Row = dict[str, str]
+
+
+def detect(folder: Path) -> bool:
+    return (folder / SPLITS).is_file() or (folder / ANNOTATIONS).is_file() or bool(_rows_beside(folder))
+
+
+def read(folder: Path) -> Listing:
+    """The object's folder, or the folder of all where its table names one object. Without split_csv, good parts are
+    divided by `splits_of_good`. Defects carry the names of image_anno.csv where it has them, else `anomaly`.
+
+    Raises TrialsightError where a table lacks a column or `folder` holds several objects.
+    """
+    if (folder / SPLITS).is_file():
+        rows = _table(folder / SPLITS, ("object", "split", "label", "image", "mask"))
+        objects = sorted({row["object"] for row in rows})
+        if len(objects) != 1:
+            raise TrialsightError(
+                f"{folder} holds {len(objects)} VisA objects: {', '.join(objects) or 'none'}",
+                f"name one of them, as in {folder / (objects or ['<object>'])[0]}",
+            )
+        return _listing(folder / objects[0], rows)
+    return _listing(folder, _rows_beside(folder))
+
+
+def _listing(folder: Path, rows: list[Row]) -> Listing:
+    """`rows` of split_csv for this object, none where there is no such table."""
+    listing = Listing(folder, folder.name)
+    annotations = folder / ANNOTATIONS
+    annotated = _table(annotations, ("image", "label", "mask")) if annotations.is_file() else []
+    classes = {row["image"]: row["label"] for row in annotated}
+    for row in rows or annotated:
+        if not _resolve(folder, row["image"]).is_file():
+            listing.problem(_resolve(folder, row["image"]), "is named in the table but does not exist")
+    present = [row for row in rows or annotated if _resolve(folder, row["image"]).is_file()]
+    divided = splits_of_good(row["image"] for row in present if row["label"] == NORMAL)
+    for row in present:
+        image = row["image"]
+        good = row["label"] == NORMAL
+        label = GOOD if good else classes.get(image, row["label"])
+        mask = _resolve(folder, row["mask"]) if row["mask"] else None
+        if mask is not None and not mask.is_file():
+            listing.problem(mask, f"is named as the mask of {image} but does not exist")
+            mask = None
+        split: Split = TEST
+        if good:
+            split = divided[image] if not rows else _split(row["split"], listing, image)
+        listing.add(_resolve(folder, image), label, split, mask)
+    return listing
+
+
+def _split(text: str, listing: Listing, image: str) -> Split:
+    if text not in (TRAIN, TEST):
+        listing.problem(listing.root.parent / SPLITS, f"puts {image} into the split {text!r}, neither train nor test")
+    return TRAIN if text == TRAIN else TEST
+
+
+def _resolve(folder: Path, within: str) -> Path:
+    """Tables give paths from the folder of all objects; a folder that was renamed or cut out is found all the same."""
+    path = folder.parent / within
+    return path if path.exists() else folder.joinpath(*Path(within).parts[1:])
+
+
+def _rows_beside(folder: Path) -> list[Row]:
+    table = folder.parent / SPLITS
+    if not table.is_file():
+        return []
+    rows = _table(table, ("object", "split", "label", "image", "mask"))
+    return [row for row in rows if row["object"] == folder.name]
+
+
+def _table(path: Path, columns: tuple[str, ...]) -> list[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = [column for column in columns if column not in (reader.fieldnames or ())]
+        if missing:
+            raise TrialsightError(
+                f"{path} has no column {', '.join(missing)}", f"its first line should read {','.join(columns)}"
+            )
+        return [{column: (row[column] or "").strip() for column in columns} for row in reader]
