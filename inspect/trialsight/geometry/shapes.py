@@ -1,0 +1,58 @@
+"""Shapes that a person draws in a frame: regions of interest, zones to ignore, zones that rules name."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A rectangle `rect` (x, y, width, height) or a `polygon` of at least three (x, y), in frame pixels."""
+
+    rect: tuple[float, float, float, float] | None = None
+    polygon: tuple[Point, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.rect is None) == (self.polygon is None):
+            raise ValueError("give rect or polygon, one of the two")
+        if self.rect is not None and (self.rect[2] <= 0 or self.rect[3] <= 0):
+            raise ValueError(f"rect needs a width and a height above 0, got {self.rect}")
+        if self.polygon is not None and len(self.polygon) < 3:
+            raise ValueError(f"polygon needs at least three points, got {len(self.polygon)}")
+
+    @property
+    def outline(self) -> NDArray[np.float64]:
+        """(N, 2) corners in frame pixels."""
+        if self.rect is None:
+            return np.array(self.polygon, dtype=np.float64)
+        x, y, width, height = self.rect
+        return np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], dtype=np.float64)
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point lies inside or on the outline."""
+        return cv2.pointPolygonTest(self.outline.astype(np.float32), (x, y), measureDist=False) >= 0
+
+
+def rasterise(shape: Shape, size: tuple[int, int], frame_size_px: tuple[int, int]) -> NDArray[np.bool_]:
+    """(h, w) bool mask of a shape on a grid of `size` (width, height) that covers the whole frame.
+
+    A cell belongs to the shape when its centre does.
+    """
+    width, height = size
+    xs = (np.arange(width) + 0.5) * frame_size_px[0] / width
+    ys = (np.arange(height) + 0.5) * frame_size_px[1] / height
+    return _inside(shape.outline, *np.meshgrid(xs, ys))
+
+
+def _inside(outline: NDArray[np.float64], xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Even-odd rule: a point is inside when a ray to its right crosses the outline an odd number of times."""
+    inside = np.zeros(xs.shape, dtype=bool)
+    for (x1, y1), (x2, y2) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+        if y1 != y2:
+            crosses = (y1 > ys) != (y2 > ys)
+            inside ^= crosses & (xs < (x2 - x1) * (ys - y1) / (y2 - y1) + x1)
+    return inside
