@@ -46,7 +46,7 @@ class Plan:
 
     def frames(self) -> Iterator[tuple[str, str, str | None]]:
         """Split, name and defect of each image, in the order of the parts' indices."""
-        groups = [("train", self.good, None), ("test", self.test_good, None)]
+        groups: list[tuple[str, int, str | None]] = [("train", self.good, None), ("test", self.test_good, None)]
         groups += [("test", self.defects, kind) for kind in KINDS]
         for split, count, kind in groups:
             for number in range(count):

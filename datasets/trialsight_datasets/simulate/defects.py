@@ -96,7 +96,7 @@ def missing_hole(canvas: Canvas, rng: np.random.Generator, severity: float) -> N
     lacking = part.without(name)
     pit = 1 - 0.9 * np.clip(1 - 2 * severity, 0, 1) * np.clip((0.9 - spot.distance) * 6, 0, 1)
     filled = canvas.scene.paint(lacking, spot.window) * pit[..., np.newaxis]
-    drilled = lacking.inside_px[spot.window] > part.complete.inside_px[spot.window]
+    drilled = lacking.reflectance[spot.window] != part.complete.reflectance[spot.window]
     canvas.blend(spot.window, drilled.astype(np.float32), filled)
 
 
