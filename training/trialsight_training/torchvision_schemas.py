@@ -23,13 +23,13 @@ def _declare_missing() -> torch.library.Library | None:
         raise ModuleNotFoundError("No module named 'torchvision'", name="torchvision")
     for extension in sorted(Path(spec.origin).parent.glob("_C*.*")):
         try:
-            torch.ops.load_library(str(extension))
+            torch.ops.load_library(str(extension))  # type: ignore[no-untyped-call]
             return None
         except OSError:
             continue
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in SCHEMAS:
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     return library
 
 

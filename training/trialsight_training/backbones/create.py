@@ -7,7 +7,7 @@ from trialsight_training.backbones.backbone import Backbone
 
 
 def create_backbone(name: str, weights: str, layers: tuple[str, ...], seed: int = 0) -> Backbone:
-    """`weights`: `random` (seeded), `hub` (torchvision's own, needs the internet), `shipped`, or a path to a state dict.
+    """`weights`: `random` (seeded), `hub` (torchvision's own, from the internet), `shipped`, or a path to a state dict.
 
     `shipped` is the small student that comes with Trialsight; it has its own layers. Raises TrialsightError where the
     name, a layer or the weights are not to be had.
@@ -20,9 +20,9 @@ def create_backbone(name: str, weights: str, layers: tuple[str, ...], seed: int 
     if name == "shipped":
         if find_spec("trialsight_training.backbones.shipped") is None:
             raise TrialsightError("this build of Trialsight has no shipped backbone", "use --weights random")
-        from trialsight_training.backbones import shipped
+        from trialsight_training.backbones.shipped import load
 
-        return shipped.load()
+        return load()
     from trialsight_training.backbones.torchvision import create_torchvision
 
     return create_torchvision(name, weights, layers, seed)

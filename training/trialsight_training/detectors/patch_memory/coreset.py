@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-# Johnson and Lindenstrauss (1984): distances survive a random projection to this many dimensions well enough to choose by.
+# Johnson and Lindenstrauss (1984): distances survive a random projection well enough to choose by.
 PROJECTED = 128
 
 

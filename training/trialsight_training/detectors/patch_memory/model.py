@@ -13,6 +13,8 @@ from trialsight_training.backbones import Backbone
 
 # The map's pixels are this many input pixels wide.
 MAP_STRIDE = 4
+# Gaussian in input pixels: between 4 and 8 neither image AUROC nor AUPRO of the reference sets moves by 0.005.
+SIGMA_PX = 6.0
 
 
 def patch_features(backbone: Backbone, frame: Tensor) -> Tensor:
@@ -57,11 +59,11 @@ class Memory(nn.Module):
 
 
 class Smoothing(nn.Module):
-    """Patch distances to the defect map: bilinear to MAP_STRIDE, then a Gaussian of `sigma_px` input pixels."""
+    """Patch distances to the defect map: bilinear to MAP_STRIDE, then a Gaussian. `stride`: input pixels a patch."""
 
     kernel: Tensor
 
-    def __init__(self, stride: int, sigma_px: float) -> None:
+    def __init__(self, stride: int, sigma_px: float = SIGMA_PX) -> None:
         super().__init__()
         self.scale = max(1, stride // MAP_STRIDE)
         sigma = sigma_px / min(stride, MAP_STRIDE)

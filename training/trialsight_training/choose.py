@@ -1,0 +1,42 @@
+"""The recipe of a training: a file, the name of one that is at hand, or a generic one made for the set."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from trialsight.errors import RecipeError
+from trialsight.recipe import NAME, Recipe, load_recipe
+
+RECIPES = Path("configs/recipes")
+
+
+def choose_recipe(given: str | None, data: Path, weights: str | None, seed: int | None) -> Recipe:
+    """`given` is a path, a name in configs/recipes, or None. `weights` and `seed` override the recipe's own."""
+    recipe = Recipe(name=_sanitised(data)) if given is None else load_recipe(_find(given))
+    if seed is not None:
+        recipe = replace(recipe, seed=seed)
+    if weights is not None:
+        detector = replace(recipe.detector, weights=weights)
+        if (weights == "shipped") != (detector.backbone == "shipped"):
+            backbone = "shipped" if weights == "shipped" else "resnet18"
+            detector = replace(detector, backbone=backbone)
+        recipe = replace(recipe, detector=detector)
+    return recipe
+
+
+def _find(given: str) -> Path:
+    if not NAME.fullmatch(given):
+        return Path(given)
+    # Beside the caller, else beside the checkout that this code lies in.
+    folders = (RECIPES, Path(__file__).parents[2] / RECIPES)
+    for folder in folders:
+        if (path := folder / f"{given}.yaml").is_file():
+            return path
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    raise RecipeError(f"there is no recipe {given!r}", f"known are {', '.join(known) or 'none'}; or give a .yaml file")
+
+
+def _sanitised(data: Path) -> str:
+    """The folder's name as a recipe name: `My Parts (v2)` is `my-parts-v2`."""
+    name = re.sub(r"[^a-z0-9_]+", "-", data.expanduser().resolve().name.lower()).strip("-_")[:63]
+    return name or "recipe"

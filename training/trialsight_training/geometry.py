@@ -1,0 +1,49 @@
+"""How a recipe's view becomes the model's input: its sides, the frame size that is expected, how JPEGs are decoded."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from trialsight.card import Preparation
+from trialsight.errors import TrialsightError
+from trialsight.recipe import Recipe
+
+# Trunks reduce up to 32 times; other sides would be padded unevenly.
+MULTIPLE = 32
+REDUCED = (4, 2)
+
+
+def preparation_for(recipe: Recipe, sizes_px: Sequence[tuple[int, int]]) -> Preparation:
+    """`sizes_px`: (width, height) of each frame. Raises TrialsightError where the recipe names another size.
+
+    The frame size is fixed where the recipe's view fixes it or all frames agree, so that the service can refuse a
+    camera that was set otherwise. JPEGs are decoded at the smallest fraction that still covers the input.
+    """
+    view = recipe.view
+    expected = None if view.width_px is None or view.height_px is None else (view.width_px, view.height_px)
+    other = next((size for size in sizes_px if expected and size != expected), None)
+    if expected and other:
+        raise TrialsightError(
+            f"the set has a frame of {other[0]}x{other[1]} pixels, recipe {recipe.name} expects "
+            f"{expected[0]}x{expected[1]}",
+            "change view.width_px and view.height_px in the recipe, or take the frame out of the set",
+        )
+    if expected is None and len(set(sizes_px)) == 1:
+        expected = sizes_px[0]
+    width, height = _input_sides(recipe, sizes_px)
+    reduced = (r for r in REDUCED if all(-(-w // r) >= width and -(-h // r) >= height for w, h in sizes_px))
+    return Preparation(
+        width_px=width,
+        height_px=height,
+        frame_width_px=expected[0] if expected else None,
+        frame_height_px=expected[1] if expected else None,
+        reduced_decode=next(reduced, 1),
+        mm_per_px=view.mm_per_px,
+    )
+
+
+def _input_sides(recipe: Recipe, sizes_px: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """(width, height), multiples of 32 with about size_px² pixels; the median frame's aspect, or square."""
+    side = recipe.input.size_px
+    aspect = median(width / height for width, height in sizes_px) if recipe.input.keep_aspect else 1.0
+    width, height = side * aspect**0.5, side / aspect**0.5
+    return max(MULTIPLE, round(width / MULTIPLE) * MULTIPLE), max(MULTIPLE, round(height / MULTIPLE) * MULTIPLE)

@@ -1,0 +1,90 @@
+"""A fitted detector to a model package on disk: graph, card, golden frames."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from trialsight.card import Card, Preparation, Promise, Provenance
+from trialsight.files import sha256_of
+from trialsight.inspector import Inspector
+from trialsight.package import GOLDEN, GRAPH, write_card
+from trialsight.recipe import Recipe
+from trialsight.verdict import Thresholds
+from trialsight_datasets.sample import Sample
+from trialsight_training.evaluate import Evaluation
+from trialsight_training.export import OPSET, check_parity, export_onnx
+from trialsight_training.fit import FittedDetector
+from trialsight_training.frames import prepared
+from trialsight_training.golden import choose_golden
+
+PARITY_FRAMES = 3
+LIBRARIES = ("torch", "torchvision", "onnx", "onnxruntime", "opencv-python-headless", "numpy", "trialsight")
+
+
+def write_package(
+    folder: Path,
+    fitted: FittedDetector,
+    recipe: Recipe,
+    preparation: Preparation,
+    calibrated: tuple[Thresholds, Promise],
+    train: Sequence[Sample],
+    provenance: Provenance,
+) -> Inspector:
+    """Export, check parity on real frames, write the card: a package that runs, without metrics and golden frames yet.
+
+    Raises TrialsightError where the exported graph differs from the model.
+    """
+    folder.mkdir(parents=True)
+    graph = folder / GRAPH
+    export_onnx(fitted.model, (preparation.width_px, preparation.height_px), graph)
+    check_parity(fitted.model, graph, np.stack(list(islice(prepared(train, preparation), PARITY_FRAMES))))
+    thresholds, promise = calibrated
+    card = Card(
+        recipe=recipe.name,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        graph_sha256=sha256_of(graph),
+        opset=OPSET,
+        detector=fitted.description,
+        preparation=preparation,
+        thresholds=thresholds,
+        promise=promise,
+        calibration_scores=fitted.scores,
+        metrics={},
+        golden=(),
+        provenance=provenance,
+        product=recipe.product,
+        variant=recipe.variant,
+        deadline_ms=recipe.deadline_ms,
+    )
+    write_card(folder, card)
+    return Inspector.load(folder, threads=2)
+
+
+def complete_package(inspector: Inspector, evaluation: Evaluation, train: Sequence[Sample]) -> Card:
+    """Add the metrics and the golden frames, and rewrite the card."""
+    folder = inspector.package.folder
+    golden = choose_golden(inspector, evaluation.judged, train, folder / GOLDEN)
+    card = replace(inspector.card, metrics=evaluation.metrics, golden=golden)
+    write_card(folder, card)
+    return card
+
+
+def library_versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
+
+
+def git_commit() -> str | None:
+    """The commit of the code that trains, None where it isn't a checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,154 @@
+"""The whole training: an image set and a recipe go in, a registered model version comes out."""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trialsight.card import Card, Provenance
+from trialsight.errors import TrialsightError
+from trialsight.files import move_folder
+from trialsight.home import Home
+from trialsight.package import load_package
+from trialsight.recipe import Recipe
+from trialsight.verdict import Verdict
+from trialsight_datasets.pixels import upright_size
+from trialsight_datasets.sample import ImageSet, Sample
+from trialsight_training.calibrate import calibrate, check_count
+from trialsight_training.evaluate import Evaluation, evaluate_package
+from trialsight_training.fit import fit
+from trialsight_training.geometry import preparation_for
+from trialsight_training.package import complete_package, git_commit, library_versions, write_package
+from trialsight_training.progress import Progress
+from trialsight_training.track import PACKAGE, Run, tracking
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A version in the registry, and its verified local copy in `package`."""
+
+    recipe: Recipe
+    version: str
+    run_id: str
+    package: Path
+    card: Card
+    seconds: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        thresholds = self.card.thresholds
+        return {
+            "recipe": self.recipe.name,
+            "version": self.version,
+            "run_id": self.run_id,
+            "package": str(self.package),
+            "metrics": self.card.metrics,
+            "thresholds": {"t1": thresholds.t1, "t2": thresholds.t2, "promise": asdict(self.card.promise)},
+            "seconds": self.seconds,
+        }
+
+
+def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Progress) -> Trained:
+    """Fit, calibrate, export, evaluate, track, register. A run that fails is marked FAILED and registers nothing."""
+    started = time.perf_counter()
+    train = [sample for sample in image_set.train if sample.is_good]
+    if warning := check_count(len(train)):
+        progress.note(warning)
+    home.packages.mkdir(parents=True, exist_ok=True)
+    with (
+        tracking(home, recipe.name) as run,
+        tempfile.TemporaryDirectory(dir=home.packages, prefix=".train-") as scratch,
+    ):
+        folder = Path(scratch) / PACKAGE
+        plots = Path(scratch) / "plots"
+        preparation = preparation_for(recipe, _sizes(image_set, progress))
+        fitted = fit(train, recipe, preparation, progress)
+        calibrated = calibrate(fitted.scores, recipe.calibration, fitted.folds)
+        with progress.task("store"):
+            opened = run()
+        with progress.task("export"):
+            provenance = Provenance(
+                dataset_sha256=image_set.version(),
+                seed=recipe.seed,
+                git_commit=git_commit(),
+                mlflow_run_id=opened.run_id,
+                versions=library_versions(),
+            )
+            inspector = write_package(folder, fitted, recipe, preparation, calibrated, train, provenance)
+        with progress.task("evaluation", 2 * len(image_set.test)) as step:
+            evaluation = evaluate_package(inspector, image_set.test, step)
+            card = complete_package(inspector, evaluation, train)
+        _warn(card, evaluation, progress)
+        with progress.task("tracking"):
+            _draw(plots, card, evaluation)
+            load_package(folder)
+            version = _log(opened, recipe, card, image_set, train, folder, plots)
+            target = home.package(recipe.name, version)
+            if target.exists():
+                raise TrialsightError(
+                    f"{target} exists already, though the registry gave that version just now",
+                    "registry and packages of this home belong to different times: restore both, or use a new home",
+                )
+            move_folder(folder, target)
+    seconds = progress.seconds | {"total": round(time.perf_counter() - started, 2)}
+    return Trained(recipe, version, opened.run_id, target, card, seconds)
+
+
+def _sizes(image_set: ImageSet, progress: Progress) -> list[tuple[int, int]]:
+    sizes = []
+    with progress.task("geometry", len(image_set)) as step:
+        for sample in image_set:
+            sizes.append(upright_size(sample.path))
+            step()
+    return sizes
+
+
+def _warn(card: Card, evaluation: Evaluation, progress: Progress) -> None:
+    if not any(frame.verdict is Verdict.REJECT for frame in card.golden):
+        progress.note(
+            "no defective frame is rejected, so none proves this model: `trialsight promote` will refuse it; "
+            "more good parts, a larger input or better weights may help"
+        )
+    if escapes := card.metrics.get("escapes"):
+        progress.note(f"{escapes:.0f} of {card.metrics['defective']:.0f} defective test parts pass")
+    if not evaluation.judged:
+        progress.note("the set has no test parts, so nothing was measured")
+
+
+def _draw(folder: Path, card: Card, evaluation: Evaluation) -> None:
+    from trialsight_training.plots import score_histogram, worst_cases
+
+    folder.mkdir()
+    score_histogram(folder / "scores.png", card.calibration_scores, evaluation.judged, card.thresholds)
+    if evaluation.judged:
+        worst_cases(folder / "worst.png", evaluation.judged, card.thresholds)
+
+
+def _log(
+    run: Run, recipe: Recipe, card: Card, image_set: ImageSet, train: Sequence[Sample], package: Path, plots: Path
+) -> str:
+    sizes = {"train_good": len(train), "test": len(image_set.test)}
+    thresholds = {**asdict(card.thresholds), "promised_false_reject": card.promise.false_reject}
+    tags = {
+        "dataset_sha256": card.provenance.dataset_sha256,
+        "dataset": image_set.name,
+        "graph_sha256": card.graph_sha256,
+    }
+    if card.provenance.git_commit:
+        tags["mlflow.source.git.commit"] = card.provenance.git_commit
+    run.log(
+        _flat(asdict(recipe)) | _flat(asdict(card.preparation), "preparation") | sizes, card.metrics | thresholds, tags
+    )
+    run.log_folder(package, PACKAGE)
+    run.log_folder(plots, "plots")
+    return run.register()
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, object]:
+    """Nested fields with dotted names."""
+    flat: dict[str, object] = {}
+    for key, item in value.items():
+        name = f"{prefix}.{key}" if prefix else key
+        flat |= _flat(item, name) if isinstance(item, dict) else {name: item}
+    return flat
