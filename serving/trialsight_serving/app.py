@@ -1,0 +1,37 @@
+"""The application. No module state: two apps in one process know nothing of each other."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from trialsight import __version__
+from trialsight_serving import problems
+from trialsight_serving.access.guard import Guard
+from trialsight_serving.live import News
+from trialsight_serving.routes import frames, parts, status, stream
+from trialsight_serving.service import open_service
+from trialsight_serving.settings import Settings
+
+_DESCRIPTION = """Cameras post frames, and get a verdict once image, defect map and result are on the disk.
+
+Verdicts: `pass`, `review`, `reject`, `no_verdict`. Errors are RFC 9457 problem+json with a `remedy`."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    settings = settings or Settings()
+    news = News()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_service(settings, news) as service:
+            app.state.service = service
+            yield
+
+    app = FastAPI(title="Trialsight", version=__version__, description=_DESCRIPTION, lifespan=lifespan)
+    app.state.news = news  # a server that drains ends the open streams first
+    problems.install(app)
+    app.add_middleware(Guard, open_access=settings.open_access)
+    for module in (frames, parts, status, stream):
+        app.include_router(module.router)
+    return app

@@ -1,0 +1,108 @@
+"""`trialsight serve`, `trialsight bootstrap` and `trialsight line`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+_Home = Annotated[Path | None, typer.Option("--home", help="Folder that holds everything.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+line = typer.Typer(help="The pilot lines and the recipe each is bound to.", no_args_is_help=True)
+
+
+def serve(
+    home: _Home = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind; beyond loopback, keys are needed.")] = None,
+    port: Annotated[int | None, typer.Option(help="0 picks a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Inspection threads; as many as cores if left out.")] = None,
+) -> None:
+    """Run the service until SIGTERM or Ctrl-C; running frames are finished first."""
+    from trialsight_serving import log
+    from trialsight_serving.run import serve as run
+
+    log.set_up()
+    given: dict[str, Any] = {"home": home, "host": host, "port": port, "workers": workers}
+    run(_settings({name: value for name, value in given.items() if value is not None}))
+
+
+def bootstrap(home: _Home = None, as_json: _Json = False) -> None:
+    """Make the first administrator key and a camera key, and print them this once."""
+    import json
+
+    from trialsight_serving.access.bootstrap import bootstrap as run
+
+    keys = run(_settings({"home": home} if home else {}))
+    if as_json:
+        typer.echo(json.dumps(keys))
+        return
+    typer.echo("Keep these keys: they are not shown again.")
+    for role, key in keys.items():
+        typer.echo(f"  {role:<14} {key}")
+
+
+@line.command("list")
+def list_(home: _Home = None, as_json: _Json = False) -> None:
+    """Lines and their recipes."""
+    import json
+    from dataclasses import asdict
+
+    from trialsight_serving.store.lines import list_lines
+
+    with _database(home) as database, database.read() as connection:
+        found = list_lines(connection)
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in found], ensure_ascii=False))
+        return
+    for row in found:
+        typer.echo(f"{row.name:<20} {row.recipe or '-'}")
+
+
+@line.command()
+def add(
+    name: Annotated[str, typer.Argument(help="The line's name, as cameras will use it.")],
+    recipe: Annotated[str | None, typer.Option(help="Bind it to this recipe.")] = None,
+    home: _Home = None,
+) -> None:
+    """Add a line."""
+    from trialsight_serving.store.lines import add_line
+
+    with _database(home) as database, database.write() as connection:
+        add_line(connection, name, recipe)
+    typer.echo(f"line {name} added" + (f", bound to {recipe}" if recipe else ""))
+
+
+@line.command()
+def bind(
+    name: Annotated[str, typer.Argument(help="The line's name.")],
+    recipe: Annotated[str, typer.Argument(help="The recipe that inspects its frames.")],
+    home: _Home = None,
+) -> None:
+    """Bind a line to a recipe; a running service follows within a second."""
+    from trialsight_serving.store.lines import bind_line
+
+    with _database(home) as database, database.write() as connection:
+        bind_line(connection, name, recipe)
+    typer.echo(f"line {name} is bound to {recipe}")
+
+
+def _settings(given: dict[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    from trialsight.errors import TrialsightError
+    from trialsight_serving.settings import Settings
+
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise TrialsightError(f"setting {where}: {first['msg']}", "see configs/service/default.yaml") from None
+
+
+def _database(home: Path | None) -> Any:
+    from contextlib import closing
+
+    from trialsight_serving.store.database import open_database
+
+    return closing(open_database(_settings({"home": home} if home else {})))

@@ -1,0 +1,244 @@
+"""One frame's way: admitted, inspected in a worker thread, stored, answered. A fault never becomes a pass."""
+
+import asyncio
+import hashlib
+import time
+import uuid
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from trialsight.image import ImageHeader
+from trialsight.inspector import Inspection
+from trialsight.verdict import Verdict
+from trialsight_serving.admission import Ticket
+from trialsight_serving.models.manager import LiveModel
+from trialsight_serving.problems import Problem
+from trialsight_serving.service import Service
+from trialsight_serving.store.frames import FrameRecord, KeyTakenError, frame_by_key, insert_frame
+from trialsight_serving.store.maps import encode_map
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A frame as it came in. `read_ms`: how long its body took to arrive."""
+
+    organisation: str
+    line: str
+    data: bytes
+    part: str
+    view: str
+    trial: str
+    captured_at: datetime | None
+    received_at: datetime
+    read_ms: float
+    key: str | None = None
+    is_partial: bool = False
+    process: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+async def model_of(service: Service, line: str) -> LiveModel:
+    """The line's live model. Raises Problem: 404 no such line, 409 which recipe?, 503 no champion yet."""
+    models = service.models
+    if line not in models.lines():
+        await asyncio.to_thread(models.refresh_lines)
+        if line not in models.lines():
+            raise Problem(
+                404,
+                "line-not-found",
+                "No such line",
+                f"there is no line {line!r}",
+                f"add it: trialsight line add {line}",
+            )
+    recipe = models.lines()[line]
+    live = models.models()
+    if recipe is None and len(live) > 1:
+        names = ", ".join(model.recipe for model in live)
+        detail = f"line {line} has no recipe, and several have a champion: {names}"
+        raise Problem(
+            409, "line-unbound", "The line has no recipe", detail, f"choose one: trialsight line bind {line} RECIPE"
+        )
+    model = (live[0] if live else None) if recipe is None else models.live(recipe)
+    if model is None:
+        name = recipe or "RECIPE"
+        raise Problem(
+            503,
+            "no-champion",
+            "No model is live",
+            f"line {line} has no model that gives verdicts yet",
+            f"make one the champion: trialsight promote {name} VERSION",
+            headers={"Retry-After": "5"},
+        )
+    return model
+
+
+async def take(service: Service, model: LiveModel, ticket: Ticket, arrival: Arrival) -> FrameRecord:
+    """The frame's stored result. Raises FrameError for a frame that can't be inspected, Problem where the store fails.
+
+    `timings_ms.store` is known only once the row is written, so it is in this answer and not in the row.
+    """
+    if arrival.key is not None and (first := await _first_answer(service, arrival)) is not None:
+        return first
+    header = model.inspector.check(arrival.data)
+    arrived = time.perf_counter()
+    async with ticket.worker():
+        queued_ms = _ms(arrived)
+        if ticket.late:
+            record, map_png = _late(model, arrival, header, queued_ms), None
+        else:
+            loop = asyncio.get_running_loop()
+            record, map_png = await loop.run_in_executor(
+                service.inspectors, _inspect, model, arrival, header, queued_ms
+            )
+    started = time.perf_counter()
+    stored = await _store(service, record, arrival, map_png)
+    if stored.id != record.id:
+        return stored  # the same frame, sent twice at once: the first one's answer
+    stored = replace(stored, timings_ms=stored.timings_ms | {"store": _ms(started)})
+    _note(service, stored)
+    return stored
+
+
+def _inspect(
+    model: LiveModel, arrival: Arrival, header: ImageHeader, queued_ms: float
+) -> tuple[FrameRecord, bytes | None]:
+    """In a worker thread: ONNX Runtime, OpenCV and the map's PNG all leave the event loop alone."""
+    inspection = model.inspector(arrival.data)
+    started = time.perf_counter()
+    map_png, scale = None, None
+    if inspection.defect_map is not None:
+        map_png, scale = encode_map(inspection.defect_map)
+    timings = {"read": arrival.read_ms, "queue": queued_ms, **inspection.timings_ms}
+    if "post" in timings:
+        timings["post"] = round(timings["post"] + _ms(started), 3)
+    record = _record(model, arrival, header, inspection, timings)
+    sha256 = None if map_png is None else hashlib.sha256(map_png).hexdigest()
+    return replace(record, map_sha256=sha256, map_scale=scale), map_png
+
+
+def _late(model: LiveModel, arrival: Arrival, header: ImageHeader, queued_ms: float) -> FrameRecord:
+    """The part went by unseen: recorded, so that nobody takes silence for a pass."""
+    inspection = Inspection(
+        verdict=Verdict.NO_VERDICT,
+        reason=f"late: the deadline passed after {queued_ms:.0f} ms in the queue",
+        score=None,
+        thresholds=model.card.thresholds,
+        regions=(),
+        defect_map=None,
+        frame_size_px=(header.width_px, header.height_px),
+    )
+    return _record(model, arrival, header, inspection, {"read": arrival.read_ms, "queue": queued_ms})
+
+
+def _record(
+    model: LiveModel, arrival: Arrival, header: ImageHeader, inspection: Inspection, timings: dict[str, float]
+) -> FrameRecord:
+    return FrameRecord(
+        id=uuid.uuid4().hex,
+        organisation_id=arrival.organisation,
+        part=arrival.part,
+        line=arrival.line,
+        view=arrival.view,
+        trial=arrival.trial,
+        captured_at=arrival.captured_at,
+        received_at=arrival.received_at,
+        verdict=inspection.verdict.value,
+        reason=inspection.reason,
+        score=inspection.score,
+        thresholds=asdict(inspection.thresholds),
+        regions=[region.to_json() for region in inspection.regions],
+        recipe=model.recipe,
+        product=model.card.product,
+        variant=model.card.variant,
+        model_version=model.version,
+        graph_sha256=model.card.graph_sha256,
+        image_sha256=arrival.sha256,
+        image_type=header.content_type,
+        width_px=inspection.frame_size_px[0],
+        height_px=inspection.frame_size_px[1],
+        map_sha256=None,
+        map_scale=None,
+        timings_ms=timings,
+        process=arrival.process,
+        is_partial=arrival.is_partial,
+    )
+
+
+async def _first_answer(service: Service, arrival: Arrival) -> FrameRecord | None:
+    def look() -> FrameRecord | None:
+        assert arrival.key is not None
+        with service.database.read() as connection:
+            return frame_by_key(connection, arrival.organisation, arrival.line, arrival.key)
+
+    found = await asyncio.to_thread(look)
+    return None if found is None else _same_frame(found, arrival)
+
+
+def _same_frame(found: FrameRecord, arrival: Arrival) -> FrameRecord:
+    if found.image_sha256 != arrival.sha256:
+        raise Problem(
+            422,
+            "idempotency-key-reused",
+            "The Idempotency-Key was used for another frame",
+            f"line {arrival.line} answered another image under this key (frame {found.id})",
+            "give each frame a key of its own",
+        )
+    return found
+
+
+async def _store(service: Service, record: FrameRecord, arrival: Arrival, map_png: bytes | None) -> FrameRecord:
+    """Both files on the disk, then the row, then back. Nobody learns a verdict that a power cut could take away."""
+    loop = asyncio.get_running_loop()
+    writes = [loop.run_in_executor(service.disks, service.images.put, arrival.data, record.image_sha256)]
+    if map_png is not None:
+        writes.append(loop.run_in_executor(service.disks, service.images.put, map_png, record.map_sha256))
+    try:
+        await asyncio.gather(*writes)
+        work = service.writer.submit(lambda connection: insert_frame(connection, record, arrival.key))
+        return await asyncio.wrap_future(work)
+    except KeyTakenError as taken:
+        return _same_frame(taken.frame, arrival)
+    except (OSError, SQLAlchemyError, RuntimeError) as error:
+        log.error("store failed", line=arrival.line, part=arrival.part, problem=str(error))
+        raise _store_problem(error) from error
+
+
+def _store_problem(error: Exception) -> Problem:
+    full = isinstance(error, OSError) and error.errno in (28, 122)  # ENOSPC, EDQUOT
+    return Problem(
+        507 if full else 503,
+        "storage-full" if full else "store-unavailable",
+        "The result can't be stored",
+        "the disk is full" if full else "the store does not take the result; without it there is no verdict",
+        "make room on the disk" if full else "send it again after Retry-After, with the same Idempotency-Key",
+        headers={"Retry-After": "5"},
+    )
+
+
+def _note(service: Service, record: FrameRecord) -> None:
+    service.news.publish()
+    service.metrics.frames.labels(record.line, record.verdict).inc()
+    for stage, value_ms in record.timings_ms.items():
+        service.metrics.stage_seconds.labels(stage).observe(value_ms / 1000)
+    log.info(
+        "frame",
+        line=record.line,
+        part=record.part,
+        verdict=record.verdict,
+        score=record.score,
+        model=f"{record.recipe}/{record.model_version}",
+        ms=round(sum(record.timings_ms.values()), 1),
+    )
+
+
+def _ms(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

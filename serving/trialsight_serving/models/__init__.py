@@ -1,0 +1,1 @@
+"""Which model gives verdicts: the registry, the gate before a model goes live, and the manager that swaps it in."""

@@ -1,0 +1,113 @@
+"""MLflow's model registry, as far as serving needs it: aliases per recipe, and a version's package folder."""
+
+import os
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trialsight.errors import TrialsightError
+from trialsight.files import move_folder, remove_folder
+from trialsight.home import Home
+from trialsight.package import CARD, Package, PackageError, load_package
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION = "champion"
+PREVIOUS = "previous"
+
+
+class RegistryError(TrialsightError):
+    """The registry is away, or does not know the recipe or the version."""
+
+
+class Registry:
+    """Imports MLflow on first use: it takes seconds, and a service with nothing to fetch needs none of it."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._uri = home.tracking_uri
+        self._client: MlflowClient | None = None
+
+    def champions(self) -> dict[str, str]:
+        """Recipe to the version that its alias `champion` names. Raises RegistryError."""
+        return {recipe: found[CHAMPION] for recipe, found in self.aliases().items() if CHAMPION in found}
+
+    def aliases(self) -> dict[str, dict[str, str]]:
+        """Recipe to its aliases and their versions."""
+        if not self._exists():
+            return {}
+        try:
+            models = self._open().search_registered_models(max_results=1000)
+        except Exception as error:  # MLflow's, SQLAlchemy's and requests' errors share no base class
+            raise self._away(error) from error
+        return {model.name: {name: str(version) for name, version in (model.aliases or {}).items()} for model in models}
+
+    def set_alias(self, recipe: str, alias: str, version: str) -> None:
+        try:
+            self._open().set_registered_model_alias(recipe, alias, version)
+        except Exception as error:
+            raise self._away(error) from error
+
+    def package(self, recipe: str, version: str) -> Package:
+        """The verified local copy of a version, fetched first where there is none, or where it was damaged."""
+        target = self._home.package(recipe, version)
+        if target.is_dir():
+            try:
+                return load_package(target)
+            except PackageError:
+                remove_folder(target)
+        self._home.packages.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".fetch-", dir=self._home.packages))
+        try:
+            fetched = self._download(recipe, version, temporary)
+            load_package(fetched)
+            move_folder(fetched, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return load_package(target)
+
+    def _download(self, recipe: str, version: str, target: Path) -> Path:
+        if not self._exists():
+            raise RegistryError(f"no model was registered in {self._uri}", "run `trialsight train` first")
+        client = self._open()
+        try:
+            uri = client.get_model_version_download_uri(recipe, version)
+        except Exception as error:
+            raise RegistryError(
+                f"recipe {recipe} has no version {version} in {self._uri}: {_first_line(error)}",
+                "see the recipes and versions that `trialsight train` printed",
+            ) from error
+        from mlflow.artifacts import download_artifacts
+
+        try:
+            folder = Path(download_artifacts(artifact_uri=uri, dst_path=str(target), tracking_uri=self._uri))
+        except Exception as error:
+            raise self._away(error) from error
+        return next((path.parent for path in sorted(folder.rglob(CARD))), folder)
+
+    def _exists(self) -> bool:
+        """Whether there is a store to ask: looking into a SQLite store that isn't there would create it."""
+        return not self._uri.startswith("sqlite:///") or Path(self._uri.removeprefix("sqlite:///")).is_file()
+
+    def _open(self) -> "MlflowClient":
+        if self._client is None:
+            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # factory networks are closed
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # MLflow's own, on import
+                from mlflow import MlflowClient
+
+                self._client = MlflowClient(self._uri, self._uri)
+        return self._client
+
+    def _away(self, error: Exception) -> RegistryError:
+        return RegistryError(
+            f"the model registry {self._uri} can't be used: {_first_line(error)}",
+            "check MLFLOW_TRACKING_URI; the service goes on with the models it has",
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,103 @@
+"""Every error as RFC 9457 problem+json: what is wrong, with what, and in `remedy` what to do about it."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from trialsight.errors import FrameError, FrameFault
+
+log = structlog.get_logger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+_FAULTS: Mapping[FrameFault, tuple[int, str]] = {
+    FrameFault.EMPTY: (400, "The frame is empty"),
+    FrameFault.NOT_AN_IMAGE: (415, "Not an image"),
+    FrameFault.TOO_LARGE: (413, "The frame is too large"),
+    FrameFault.UNDECODABLE: (422, "The frame can't be decoded"),
+    FrameFault.WRONG_GEOMETRY: (422, "The frame has the wrong size"),
+}
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's own word
+    """Raise it anywhere in a request. `slug` makes the type URI; `title` is the same for every problem of that type."""
+
+    def __init__(
+        self,
+        status: int,
+        slug: str,
+        title: str,
+        detail: str,
+        remedy: str = "",
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.slug, self.title, self.detail, self.remedy = status, slug, title, detail, remedy
+        self.headers = dict(headers or {})
+        self.more = more
+
+    def response(self, instance: str) -> JSONResponse:
+        body = {
+            "type": f"urn:trialsight:problem:{self.slug}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "remedy": self.remedy,
+            **self.more,
+        }
+        return JSONResponse(body, self.status, self.headers, MEDIA_TYPE)
+
+
+def frame_problem(error: FrameError) -> Problem:
+    status, title = _FAULTS[error.fault]
+    return Problem(status, f"frame-{error.fault}", title, error.problem, error.remedy)
+
+
+def not_found(what: str, name: str) -> Problem:
+    return Problem(404, f"{what}-not-found", f"No such {what}", f"there is no {what} {name!r}")
+
+
+def install(app: FastAPI) -> None:
+    """Every way in which a request can fail ends in `Problem.response`."""
+
+    async def on_problem(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Problem)
+        return error.response(request.url.path)
+
+    async def on_frame_error(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, FrameError)
+        return frame_problem(error).response(request.url.path)
+
+    async def on_http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        title = HTTPStatus(error.status_code).phrase
+        slug = title.lower().replace(" ", "-")
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+        remedy = "see /docs for what the service offers" if error.status_code in (404, 405) else ""
+        return Problem(error.status_code, slug, title, detail, remedy, error.headers).response(request.url.path)
+
+    async def on_validation(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        errors = [{"where": ".".join(map(str, e["loc"])), "problem": e["msg"]} for e in error.errors()]
+        detail = "; ".join(f"{e['where']}: {e['problem']}" for e in errors)
+        problem = Problem(422, "request-invalid", "The request is not valid", detail, "see /docs", errors=errors)
+        return problem.response(request.url.path)
+
+    async def on_fault(request: Request, error: Exception) -> JSONResponse:
+        log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+        detail = "the service hit a fault of its own; nothing was stored for this request"
+        problem = Problem(500, "internal", "Internal fault", detail, "the service's log has the details")
+        return problem.response(request.url.path)
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(FrameError, on_frame_error)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(Exception, on_fault)

@@ -1,0 +1,191 @@
+"""`POST /v1/lines/{line}/frames` and what can be read of a frame afterwards."""
+
+import json
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+
+from trialsight.errors import FrameError
+from trialsight_serving.access.keys import Principal
+from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
+from trialsight_serving.line import Arrival, model_of, take
+from trialsight_serving.problems import Problem, frame_problem, not_found
+from trialsight_serving.routes.body import check_content_type, read_frame
+from trialsight_serving.schemas import FrameOut, ProblemOut
+from trialsight_serving.service import Service
+from trialsight_serving.store.frames import FrameRecord, frame_by_id
+from trialsight_serving.store.maps import to_8_bit
+
+router = APIRouter(prefix="/v1", tags=["frames"])
+_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # content-addressed: it never changes
+_NAME = r"^[^\x00-\x1f\x7f]+$"
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **{
+                kind: {"schema": {"type": "string", "format": "binary"}}
+                for kind in ("image/jpeg", "image/png", "image/bmp", "image/tiff")
+            },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "required": ["file"],
+                }
+            },
+        },
+    }
+}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"description": text, "content": {"application/problem+json": {"schema": ProblemOut.model_json_schema()}}}
+    for code, text in {
+        400: "Empty body, or a form without a file",
+        404: "No such line",
+        408: "The body came too slowly",
+        409: "The line has no recipe",
+        413: "Over the byte or pixel limit",
+        415: "Not an image",
+        422: "Undecodable, wrong geometry, or an invalid parameter",
+        429: "The line is full, or the deadline can't be met; see Retry-After",
+        503: "No champion yet, or the store does not answer",
+        507: "The disk is full",
+    }.items()
+}
+
+LineName = Annotated[str, Path(min_length=1, max_length=64, examples=["L1"])]
+FrameId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+
+
+@router.post("/lines/{line}/frames", response_model=FrameOut, responses=_PROBLEMS, openapi_extra=_BODY)
+async def post_frame(
+    request: Request,
+    line: LineName,
+    service: ServiceDep,
+    who: CameraDep,
+    part: Annotated[str | None, Query(min_length=1, max_length=128, pattern=_NAME, examples=["P-1"])] = None,
+    view: Annotated[str, Query(min_length=1, max_length=64, pattern=_NAME)] = "default",
+    trial: Annotated[str | None, Query(min_length=1, max_length=64, pattern=_NAME)] = None,
+    captured_at: Annotated[datetime | None, Query(description="ISO 8601; UTC where it names no zone")] = None,
+    is_partial: Annotated[bool, Query(description="More frames of this part will follow")] = False,
+    process: Annotated[str | None, Query(max_length=4096, description="Process parameters, a JSON object")] = None,
+    x_deadline_ms: Annotated[int | None, Header(ge=1, le=3_600_000)] = None,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> FrameOut:
+    """Inspect one frame. The answer comes once image, map and result are on the disk."""
+    started, received_at = time.perf_counter(), datetime.now(UTC)
+    try:
+        model = await model_of(service, line)
+        check_content_type(request)
+        deadline_ms = x_deadline_ms or model.card.deadline_ms
+        with service.admission.admit(line, deadline_ms / 1000) as ticket:
+            settings = service.settings
+            data = await read_frame(request, settings.max_body_bytes, settings.body_timeout_s)
+            arrival = Arrival(
+                organisation=who.organisation,
+                line=line,
+                data=data,
+                part=part or f"{line}-{received_at:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",
+                view=view,
+                trial=trial or "",
+                captured_at=_aware(captured_at),
+                received_at=received_at,
+                read_ms=round((time.perf_counter() - started) * 1000, 3),
+                key=idempotency_key,
+                is_partial=is_partial,
+                process=_process(process),
+            )
+            return FrameOut.of(await take(service, model, ticket, arrival))
+    except FrameError as error:
+        service.metrics.rejected.labels(line, error.fault.value).inc()
+        raise frame_problem(error) from error
+    except Problem as problem:
+        known = line if line in service.models.lines() else "unknown"  # a label per typo would grow without end
+        service.metrics.rejected.labels(known, problem.slug).inc()
+        raise
+
+
+@router.get("/frames/{frame_id}", response_model=FrameOut)
+def get_frame(frame_id: FrameId, service: ServiceDep, who: AnyoneDep) -> FrameOut:
+    return FrameOut.of(_find(service, who, frame_id))
+
+
+@router.get("/frames/{frame_id}/image", response_class=Response)
+def get_image(frame_id: FrameId, service: ServiceDep, who: AnyoneDep) -> Response:
+    """The frame's own bytes, as they were posted."""
+    record = _find(service, who, frame_id)
+    return Response(_file(service, record.image_sha256, frame_id), media_type=record.image_type, headers=_FOREVER)
+
+
+@router.get("/frames/{frame_id}/thumbnail", response_class=Response)
+def get_thumbnail(
+    frame_id: FrameId, service: ServiceDep, who: AnyoneDep, size: Annotated[int, Query(ge=32, le=512)] = 160
+) -> Response:
+    """A JPEG at most `size` pixels wide and high."""
+    record = _find(service, who, frame_id)
+    raw = np.frombuffer(_file(service, record.image_sha256, frame_id), np.uint8)
+    fraction = next((f for f in (8, 4, 2) if min(record.width_px, record.height_px) >= size * f), 1)
+    flags = {
+        1: cv2.IMREAD_COLOR,
+        2: cv2.IMREAD_REDUCED_COLOR_2,
+        4: cv2.IMREAD_REDUCED_COLOR_4,
+        8: cv2.IMREAD_REDUCED_COLOR_8,
+    }
+    image = cv2.imdecode(raw, flags[fraction])
+    if image is None:
+        raise not_found("image", frame_id)
+    factor = min(1.0, size / max(image.shape[:2]))
+    image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+    return Response(jpeg, media_type="image/jpeg", headers=_FOREVER)
+
+
+@router.get("/frames/{frame_id}/map", response_class=Response)
+def get_map(
+    frame_id: FrameId, service: ServiceDep, who: AnyoneDep, bits: Annotated[Literal["8", "16"], Query()] = "16"
+) -> Response:
+    """The defect map, one channel. Score of a pixel = code / full code x `X-Map-Scale`."""
+    record = _find(service, who, frame_id)
+    if record.map_sha256 is None or record.map_scale is None:
+        raise Problem(404, "map-not-found", "No map", f"frame {frame_id} has no defect map: {record.reason}")
+    png = _file(service, record.map_sha256, frame_id)
+    headers = _FOREVER | {"X-Map-Scale": repr(record.map_scale)}
+    return Response(to_8_bit(png) if bits == "8" else png, media_type="image/png", headers=headers)
+
+
+def _find(service: Service, who: Principal, frame_id: str) -> FrameRecord:
+    with service.database.read() as connection:
+        record = frame_by_id(connection, who.organisation, frame_id)
+    if record is None:
+        raise not_found("frame", frame_id)
+    return record
+
+
+def _file(service: Service, sha256: str, frame_id: str) -> bytes:
+    try:
+        return service.images.get(sha256)
+    except FileNotFoundError:
+        raise Problem(
+            410, "file-gone", "The file is gone", f"the store no longer holds it for frame {frame_id}"
+        ) from None
+
+
+def _aware(at: datetime | None) -> datetime | None:
+    return at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def _process(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Problem(422, "request-invalid", "The request is not valid", "process: a JSON object is expected")
+    return value

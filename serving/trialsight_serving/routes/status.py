@@ -1,0 +1,98 @@
+"""Lines, models, and what orchestrators and Prometheus ask."""
+
+import asyncio
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from trialsight_serving.deps import AnyoneDep, ServiceDep
+from trialsight_serving.models.manager import LiveModel, ModelManager
+from trialsight_serving.schemas import LineOut, ModelOut, ModelRef, ModelsOut, ReadyOut, ThresholdsOut
+from trialsight_serving.service import Service
+
+router = APIRouter()
+
+
+@router.get("/v1/lines", response_model=list[LineOut], tags=["lines"])
+async def get_lines(service: ServiceDep, who: AnyoneDep) -> list[LineOut]:  # noqa: ARG001 - a key is needed
+    models = service.models
+    return [
+        LineOut(name=name, recipe=recipe, model=_ref(_model(models, recipe)), depth=service.admission.depth(name))
+        for name, recipe in models.lines().items()
+    ]
+
+
+@router.get("/v1/models", response_model=ModelsOut, tags=["models"])
+async def get_models(service: ServiceDep, who: AnyoneDep) -> ModelsOut:  # noqa: ARG001
+    """The live versions, and why a newer champion is not among them."""
+    manager = service.models
+    faults = {fault.recipe: f"version {fault.version}: {fault.problem}" for fault in manager.faults()}
+    recipes = sorted({model.recipe for model in manager.models()} | set(faults))
+    return ModelsOut(
+        models=[_describe(manager, recipe, faults.get(recipe)) for recipe in recipes],
+        registry_problem=manager.registry_problem,
+    )
+
+
+@router.get("/livez", tags=["operation"])
+async def livez() -> dict[str, bool]:
+    """Whether the process answers."""
+    return {"live": True}
+
+
+@router.get("/readyz", response_model=ReadyOut, responses={503: {"model": ReadyOut}}, tags=["operation"])
+async def readyz(service: ServiceDep, response: Response) -> ReadyOut:
+    """Whether frames get verdicts: the store answers and a champion is live."""
+    reason = await asyncio.to_thread(_unready, service)
+    response.status_code = 200 if reason is None else 503
+    return ReadyOut(ready=reason is None, reason=reason)
+
+
+@router.get("/metrics", response_class=Response, tags=["operation"])
+async def metrics(service: ServiceDep, who: AnyoneDep) -> Response:  # noqa: ARG001
+    for line in service.models.lines():
+        service.metrics.depth.labels(line).set(service.admission.depth(line))
+    return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _unready(service: Service) -> str | None:
+    if service.news.closing:
+        return "the service is stopping"
+    try:
+        with service.database.read() as connection:
+            connection.execute(sa.text("SELECT 1 FROM organisations"))
+    except SQLAlchemyError as error:
+        return f"the database does not answer: {error}"
+    if not service.models.models():
+        return "no champion is live; promote one: trialsight promote RECIPE VERSION"
+    return None
+
+
+def _model(models: ModelManager, recipe: str | None) -> LiveModel | None:
+    live = models.models()
+    if recipe is None:
+        return live[0] if len(live) == 1 else None
+    return models.live(recipe)
+
+
+def _ref(model: LiveModel | None) -> ModelRef | None:
+    if model is None:
+        return None
+    return ModelRef(recipe=model.recipe, version=model.version, graph_sha256=model.card.graph_sha256)
+
+
+def _describe(manager: ModelManager, recipe: str, fault: str | None) -> ModelOut:
+    live, before = manager.live(recipe), manager.before(recipe)
+    thresholds = None if live is None else live.card.thresholds
+    return ModelOut(
+        recipe=recipe,
+        version=live.version if live else None,
+        previous=before.version if before else None,
+        graph_sha256=live.card.graph_sha256 if live else None,
+        activated_at=live.activated_at if live else None,
+        detector=live.card.detector if live else None,
+        thresholds=None if thresholds is None else ThresholdsOut.model_validate(thresholds, from_attributes=True),
+        metrics=live.card.metrics if live else None,
+        fault=fault,
+    )

@@ -1,0 +1,39 @@
+"""`trialsight serve`, from the settings to the last frame answered."""
+
+import os
+
+from trialsight.errors import TrialsightError
+from trialsight_serving.access.keys import any_key
+from trialsight_serving.app import create_app
+from trialsight_serving.server import bind, make_server
+from trialsight_serving.settings import Settings
+from trialsight_serving.store.database import open_database
+
+
+def serve(settings: Settings) -> None:
+    """Blocks until SIGTERM or Ctrl-C. Raises TrialsightError: the port is taken, or keys are needed and there are none."""
+    if not settings.open_access:
+        _need_a_key(settings)
+    # A registry that is away must not hold the manager's thread for MLflow's default of many minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    listener = bind(settings.host, settings.port)
+    try:
+        make_server(create_app(settings), settings).run(sockets=[listener])
+    except KeyboardInterrupt:  # uvicorn raises the signal again once it has drained
+        return
+    finally:
+        listener.close()
+
+
+def _need_a_key(settings: Settings) -> None:
+    database = open_database(settings)
+    try:
+        with database.read() as connection:
+            if not any_key(connection):
+                raise TrialsightError(
+                    f"beyond this machine ({settings.host}) every caller needs a key, and this home has none",
+                    f"make the first ones: trialsight bootstrap --home {settings.paths.root}",
+                )
+    finally:
+        database.close()

@@ -1,0 +1,245 @@
+"""What goes over the wire, version 1. Field names are those of the design's contract and of the core."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trialsight.verdict import Verdict
+from trialsight_serving.store.frames import FrameRecord
+from trialsight_serving.store.parts import DecisionRecord, PartRecord
+
+_FRAME = {
+    "id": "0b8f2d3c9f6e4a61b3c5f1a2d4e6f708",
+    "part": "P-1",
+    "part_id": "5f0f7a3c1d2e4b6a8c9d0e1f2a3b4c5d",
+    "verdict": "reject",
+    "reason": "score 41.2 > t2 28.7",
+    "score": 41.2,
+    "thresholds": {"t1": 24.1, "t2": 28.7, "region": 28.7},
+    "regions": [
+        {
+            "contour": [[120.5, 80.5], [140.5, 80.5], [140.5, 96.5]],
+            "box_px": [120.0, 80.0, 24.0, 16.0],
+            "area_px": 320.0,
+            "area_mm2": 0.8,
+            "peak": 41.2,
+            "defect_class": None,
+        }
+    ],
+    "map_url": "/v1/frames/0b8f2d3c9f6e4a61b3c5f1a2d4e6f708/map",
+    "image_url": "/v1/frames/0b8f2d3c9f6e4a61b3c5f1a2d4e6f708/image",
+    "model": {"recipe": "bracket", "version": "3", "graph_sha256": "9f86d081884c7d65…"},
+    "recipe": "bracket",
+    "timings_ms": {
+        "read": 0.4,
+        "decode": 2.4,
+        "queue": 0.1,
+        "infer": 12.2,
+        "post": 0.9,
+        "store": 4.1,
+    },
+    "line": "L1",
+    "view": "default",
+    "trial": None,
+    "captured_at": None,
+    "received_at": "2026-11-23T08:30:00.123456Z",
+    "width_px": 640,
+    "height_px": 480,
+    "is_partial": False,
+    "process": {},
+}
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457. `remedy`: what to do about it."""
+
+    type: str = Field(examples=["urn:trialsight:problem:frame-undecodable"])
+    title: str = Field(examples=["The frame can't be decoded"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["the JPEG is cut short: its end marker is missing"])
+    instance: str = Field(examples=["/v1/lines/L1/frames"])
+    remedy: str = Field(examples=["send it again"])
+
+
+class ThresholdsOut(BaseModel):
+    """Below `t1` pass, above `t2` reject, between review; `region` marks a region's pixels."""
+
+    t1: float
+    t2: float
+    region: float
+
+
+class RegionOut(BaseModel):
+    """Coordinates in frame pixels, origin top left; `box_px` is x, y, width, height."""
+
+    contour: list[tuple[float, float]]
+    box_px: tuple[float, float, float, float]
+    area_px: float
+    area_mm2: float | None
+    peak: float
+    defect_class: str | None
+
+
+class ModelRef(BaseModel):
+    model_config = ConfigDict(protected_namespaces=())
+    recipe: str
+    version: str
+    graph_sha256: str
+
+
+class TimingsOut(BaseModel):
+    """Milliseconds. A stage that did not run is null; `store` is null when read back, since it ends after the row."""
+
+    read: float | None = None
+    decode: float | None = None
+    queue: float | None = None
+    infer: float | None = None
+    post: float | None = None
+    store: float | None = None
+
+
+class FrameOut(BaseModel):
+    """One frame's result."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_FRAME]})
+
+    id: str
+    part: str
+    part_id: str
+    verdict: Verdict
+    reason: str | None
+    score: float | None
+    thresholds: ThresholdsOut
+    regions: list[RegionOut]
+    map_url: str | None
+    image_url: str
+    model: ModelRef
+    recipe: str
+    timings_ms: TimingsOut
+    line: str
+    view: str
+    trial: str | None
+    captured_at: datetime | None
+    received_at: datetime
+    width_px: int
+    height_px: int
+    is_partial: bool
+    process: dict[str, Any]
+
+    @classmethod
+    def of(cls, record: FrameRecord) -> "FrameOut":
+        return cls.model_validate(
+            {
+                **{name: getattr(record, name) for name in cls.model_fields if hasattr(record, name)},
+                "trial": record.trial or None,
+                "map_url": None if record.map_sha256 is None else f"/v1/frames/{record.id}/map",
+                "image_url": f"/v1/frames/{record.id}/image",
+                "model": {
+                    "recipe": record.recipe,
+                    "version": record.model_version,
+                    "graph_sha256": record.graph_sha256,
+                },
+            }
+        )
+
+
+class DecisionKind(StrEnum):
+    """confirm: the verdict is right. overrule_good: a good part was flagged (overkill). missed_defect: a defect was
+    passed (escape). unsure: someone else should look."""
+
+    CONFIRM = "confirm"
+    OVERRULE_GOOD = "overrule_good"
+    MISSED_DEFECT = "missed_defect"
+    UNSURE = "unsure"
+
+
+class DecisionIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"decision": "overrule_good", "note": "a reflection"}]}
+    )
+    decision: DecisionKind
+    note: str = Field(default="", max_length=2000)
+
+
+class DecisionOut(BaseModel):
+    id: int
+    part_id: str
+    frame_id: str
+    decision: DecisionKind
+    note: str
+    decided_by: str
+    decided_at: datetime
+
+    @classmethod
+    def of(cls, record: DecisionRecord) -> "DecisionOut":
+        return cls.model_validate(record, from_attributes=True)
+
+
+class PartOut(BaseModel):
+    """`verdict` and `score`: the worst over the newest frame of each view. `decision`: the newest, if any."""
+
+    id: str
+    part: str
+    trial: str | None
+    line: str
+    verdict: Verdict
+    score: float | None
+    decision: DecisionKind | None
+    last_frame_id: str
+    last_at: datetime
+
+    @classmethod
+    def of(cls, record: PartRecord) -> "PartOut":
+        values = {name: getattr(record, name) for name in cls.model_fields if hasattr(record, name)}
+        return cls.model_validate({**values, "part": record.serial, "trial": record.trial or None})
+
+
+class PartPage(BaseModel):
+    """`next`: the cursor for older parts; null on the last page."""
+
+    parts: list[PartOut]
+    next: str | None
+
+
+class PartDetail(PartOut):
+    """Frames newest first; decisions oldest first."""
+
+    frames: list[FrameOut]
+    decisions: list[DecisionOut]
+
+
+class LineOut(BaseModel):
+    """`model`: the version that gives verdicts now, null while there is none."""
+
+    name: str
+    recipe: str | None
+    model: ModelRef | None
+    depth: int = Field(description="Frames admitted and not yet answered")
+
+
+class ModelOut(BaseModel):
+    """`fault`: why a newer champion could not be taken; the live version goes on."""
+
+    recipe: str
+    version: str | None
+    previous: str | None
+    graph_sha256: str | None
+    activated_at: datetime | None
+    detector: dict[str, Any] | None
+    thresholds: ThresholdsOut | None
+    metrics: dict[str, float | None] | None
+    fault: str | None
+
+
+class ModelsOut(BaseModel):
+    """`registry_problem`: why MLflow can't be asked at present, null where all is well."""
+
+    models: list[ModelOut]
+    registry_problem: str | None
+
+
+class ReadyOut(BaseModel):
+    ready: bool
+    reason: str | None

@@ -1,0 +1,66 @@
+"""What one running service consists of, opened and closed together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from trialsight_serving.admission import Admission
+from trialsight_serving.live import News
+from trialsight_serving.metrics import Metrics
+from trialsight_serving.models.manager import ModelManager
+from trialsight_serving.settings import Settings
+from trialsight_serving.store.database import Database, open_database
+from trialsight_serving.store.images import ImageStore
+from trialsight_serving.store.writer import Writer
+
+FILE_THREADS = 8  # they wait for the disk, not for a core
+
+
+@dataclass(frozen=True)
+class Service:
+    settings: Settings
+    database: Database
+    writer: Writer
+    images: ImageStore
+    models: ModelManager
+    admission: Admission
+    news: News
+    metrics: Metrics
+    inspectors: ThreadPoolExecutor
+    disks: ThreadPoolExecutor
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]:
+    """Store first, models last; closed the other way round, after the last frame was answered."""
+    database = await asyncio.to_thread(open_database, settings)
+    writer = Writer(database)
+    models = ModelManager(settings.paths, database, writer, settings.limits, settings.poll_s)
+    metrics = Metrics()
+    metrics.follow_models(
+        lambda: [(model.recipe, model.version) for model in models.models()], lambda: len(models.faults())
+    )
+    service = Service(
+        settings=settings,
+        database=database,
+        writer=writer,
+        images=ImageStore(settings.paths.images),
+        models=models,
+        admission=Admission(settings.workers, settings.queue_limit),
+        news=news,
+        metrics=metrics,
+        inspectors=ThreadPoolExecutor(settings.workers, "inspect"),
+        disks=ThreadPoolExecutor(FILE_THREADS, "disk"),
+    )
+    try:
+        await asyncio.to_thread(models.start)
+        yield service
+    finally:
+        news.close()
+        await asyncio.to_thread(models.close)
+        service.inspectors.shutdown()
+        service.disks.shutdown()
+        await asyncio.to_thread(writer.close)
+        database.close()

@@ -1,0 +1,57 @@
+"""Every knob of the service: defaults here, then configs/service/default.yaml, then TRIALSIGHT_* in the environment."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from trialsight.home import Home
+from trialsight.image import Limits
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Settings(BaseSettings):
+    """Names the environment as TRIALSIGHT_<FIELD>, say TRIALSIGHT_QUEUE_LIMIT=32."""
+
+    model_config = SettingsConfigDict(env_prefix="TRIALSIGHT_", extra="forbid", frozen=True)
+
+    home: Path | None = Field(default=None, description="The folder that holds everything; else ./trialsight-home")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    database_url: str | None = Field(default=None, description="SQLAlchemy URL; else SQLite in the home")
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Inspection threads")
+    queue_limit: int = Field(default=32, ge=1, description="Frames of one line that may wait or run at once")
+    max_body_bytes: int = Field(default=32 * 2**20, ge=1)
+    max_pixels: int = Field(default=64_000_000, ge=1)
+    body_timeout_s: float = Field(default=15.0, gt=0, description="A slower body is refused with 408")
+    poll_s: float = Field(default=1.0, gt=0, description="How often the champion alias is looked up")
+    drain_s: float = Field(default=10.0, ge=0, description="How long a stopping service lets running frames finish")
+    default_lines: tuple[str, ...] = Field(default=("L1",), description="Lines of a fresh home")
+    session_hours: float = Field(default=12.0, gt=0, description="How long a browser stays logged in")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get("TRIALSIGHT_CONFIG", "configs/service/default.yaml")
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=file)
+
+    @property
+    def paths(self) -> Home:
+        return Home.at(self.home)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_body_bytes, self.max_pixels)
+
+    @property
+    def open_access(self) -> bool:
+        """Whether only this very machine can reach the service, so that it asks for no key."""
+        return self.host in LOOPBACK

@@ -1,0 +1,1 @@
+"""What was answered is never lost: files first, then one transaction, then the reply."""

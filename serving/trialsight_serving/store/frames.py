@@ -1,0 +1,163 @@
+"""Results: one frame's row, its part's summary and its idempotency key, written together; and how to read them."""
+
+import uuid
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from trialsight_serving.store.tables import frames, idempotency_keys, parts
+
+# Worst first: a part is as bad as the worst of its views, and what was not seen is worse than what was not sure.
+SEVERITY = ("reject", "no_verdict", "review", "pass")
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """One row of `frames`; the store gives `seq` and `part_id`. `map_scale` is the score at the map's full code."""
+
+    id: str
+    organisation_id: str
+    part: str
+    line: str
+    view: str
+    trial: str
+    captured_at: datetime | None
+    received_at: datetime
+    verdict: str
+    reason: str | None
+    score: float | None
+    thresholds: dict[str, float]
+    regions: list[dict[str, Any]]
+    recipe: str
+    product: str
+    variant: str
+    model_version: str
+    graph_sha256: str
+    image_sha256: str
+    image_type: str
+    width_px: int
+    height_px: int
+    map_sha256: str | None
+    map_scale: float | None
+    timings_ms: dict[str, float]
+    process: dict[str, Any]
+    is_partial: bool = False
+    part_id: str = ""
+    seq: int = 0
+
+
+class KeyTakenError(Exception):
+    """The idempotency key was used before; `frame` is the first answer."""
+
+    def __init__(self, frame: FrameRecord) -> None:
+        super().__init__(frame.id)
+        self.frame = frame
+
+
+def insert_frame(connection: Connection, record: FrameRecord, key: str | None) -> FrameRecord:
+    """Raises KeyTakenError where `key` was used on this line before, and writes nothing."""
+    if key is not None and (first := frame_by_key(connection, record.organisation_id, record.line, key)) is not None:
+        raise KeyTakenError(first)
+    found = connection.execute(
+        sa.select(parts.c.id).where(
+            parts.c.organisation_id == record.organisation_id,
+            parts.c.trial == record.trial,
+            parts.c.serial == record.part,
+        )
+    ).scalar()
+    summary: dict[str, Any] = {"line": record.line, "last_frame_id": record.id, "last_at": record.received_at}
+    if found is None:
+        part_id = uuid.uuid4().hex
+        connection.execute(
+            parts.insert(),
+            {
+                **summary,
+                "id": part_id,
+                "organisation_id": record.organisation_id,
+                "serial": record.part,
+                "trial": record.trial,
+                "verdict": record.verdict,
+                "score": record.score,
+                "last_seq": 0,
+            },
+        )
+    else:
+        part_id = found
+    values = asdict(record) | {"part_id": part_id}
+    del values["seq"]
+    inserted = connection.execute(frames.insert(), values)
+    assert inserted.inserted_primary_key is not None
+    seq = int(inserted.inserted_primary_key[0])
+    summary["last_seq"] = seq
+    if found is not None:
+        summary["verdict"], summary["score"] = _worst(connection, part_id)
+        summary["decision"] = None  # what was decided, was decided of another frame
+    connection.execute(parts.update().where(parts.c.id == part_id), summary)
+    if key is not None:
+        connection.execute(
+            idempotency_keys.insert(),
+            {
+                "organisation_id": record.organisation_id,
+                "line": record.line,
+                "key": key,
+                "frame_id": record.id,
+                "created_at": record.received_at,
+            },
+        )
+    return replace(record, part_id=part_id, seq=seq)
+
+
+def _worst(connection: Connection, part_id: str) -> tuple[str, float | None]:
+    """The worst verdict among the newest frame of each view, and the highest score there."""
+    newest = sa.select(sa.func.max(frames.c.seq)).where(frames.c.part_id == part_id).group_by(frames.c.view)
+    rows = connection.execute(sa.select(frames.c.verdict, frames.c.score).where(frames.c.seq.in_(newest))).all()
+    scores = [row.score for row in rows if row.score is not None]
+    return min((row.verdict for row in rows), key=SEVERITY.index), max(scores, default=None)
+
+
+def frame_by_key(connection: Connection, organisation: str, line: str, key: str) -> FrameRecord | None:
+    query = sa.select(idempotency_keys.c.frame_id).where(
+        idempotency_keys.c.organisation_id == organisation,
+        idempotency_keys.c.line == line,
+        idempotency_keys.c.key == key,
+    )
+    found = connection.execute(query).scalar()
+    return None if found is None else frame_by_id(connection, organisation, found)
+
+
+def frame_by_id(connection: Connection, organisation: str, frame_id: str) -> FrameRecord | None:
+    query = sa.select(frames).where(frames.c.organisation_id == organisation, frames.c.id == frame_id)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _record(row)
+
+
+def frames_of_part(connection: Connection, organisation: str, part_id: str, limit: int = 64) -> list[FrameRecord]:
+    """Newest first."""
+    query = (
+        sa.select(frames)
+        .where(frames.c.organisation_id == organisation, frames.c.part_id == part_id)
+        .order_by(frames.c.seq.desc())
+        .limit(limit)
+    )
+    return [_record(row) for row in connection.execute(query).mappings()]
+
+
+def frames_after(
+    connection: Connection, organisation: str, seq: int, line: str | None = None, limit: int = 200
+) -> list[FrameRecord]:
+    """Frames stored after `seq`, oldest first: what a live listener has not had yet."""
+    query = sa.select(frames).where(frames.c.organisation_id == organisation, frames.c.seq > seq)
+    if line is not None:
+        query = query.where(frames.c.line == line)
+    return [_record(row) for row in connection.execute(query.order_by(frames.c.seq).limit(limit)).mappings()]
+
+
+def newest_seq(connection: Connection) -> int:
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(frames.c.seq), 0))).scalar_one())
+
+
+def _record(row: RowMapping) -> FrameRecord:
+    return FrameRecord(**row)

@@ -1,0 +1,174 @@
+"""The tables. Every row belongs to an organisation; times are UTC; JSON columns hold plain data."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+ORGANISATION = "default"
+
+
+class UtcTime(sa.TypeDecorator[datetime]):
+    """Aware datetimes on every database: SQLite would drop the zone."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else (value if value.tzinfo else value.replace(tzinfo=UTC))
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+# SQLite counts up only an INTEGER PRIMARY KEY; elsewhere a year of frames wants 64 bits.
+_Sequence = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def _organisation() -> sa.Column[str]:
+    return sa.Column("organisation_id", sa.String(32), sa.ForeignKey("organisations.id"), nullable=False)
+
+
+organisations = sa.Table(
+    "organisations",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+lines = sa.Table(
+    "lines",
+    metadata,
+    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
+    _organisation(),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("recipe", sa.String(64)),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("organisation_id", "name"),
+)
+
+# verdict and score are the worst over the newest frame of each view; last_seq orders the list, newest first.
+parts = sa.Table(
+    "parts",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    _organisation(),
+    sa.Column("serial", sa.String(128), nullable=False),
+    sa.Column("trial", sa.String(64), nullable=False, server_default=""),
+    sa.Column("line", sa.String(64), nullable=False),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("score", sa.Float),
+    sa.Column("decision", sa.String(32)),
+    sa.Column("last_seq", sa.BigInteger, nullable=False),
+    sa.Column("last_frame_id", sa.String(32), nullable=False),
+    sa.Column("last_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("organisation_id", "trial", "serial"),
+    sa.Index("ix_parts_newest", "organisation_id", "last_seq"),
+    sa.Index("ix_parts_line", "organisation_id", "line", "last_seq"),
+    sa.Index("ix_parts_verdict", "organisation_id", "verdict", "last_seq"),
+)
+
+frames = sa.Table(
+    "frames",
+    metadata,
+    sa.Column("seq", _Sequence, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(32), nullable=False, unique=True),
+    _organisation(),
+    sa.Column("part_id", sa.String(32), sa.ForeignKey("parts.id"), nullable=False),
+    sa.Column("part", sa.String(128), nullable=False),
+    sa.Column("line", sa.String(64), nullable=False),
+    sa.Column("view", sa.String(64), nullable=False),
+    sa.Column("trial", sa.String(64), nullable=False, server_default=""),
+    sa.Column("captured_at", UtcTime),
+    sa.Column("received_at", UtcTime, nullable=False),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("score", sa.Float),
+    sa.Column("thresholds", sa.JSON, nullable=False),
+    sa.Column("regions", sa.JSON, nullable=False),
+    sa.Column("recipe", sa.String(64), nullable=False),
+    sa.Column("product", sa.String(200), nullable=False, server_default=""),
+    sa.Column("variant", sa.String(200), nullable=False, server_default=""),
+    sa.Column("model_version", sa.String(32), nullable=False),
+    sa.Column("graph_sha256", sa.String(64), nullable=False),
+    sa.Column("image_sha256", sa.String(64), nullable=False),
+    sa.Column("image_type", sa.String(32), nullable=False),
+    sa.Column("width_px", sa.Integer, nullable=False),
+    sa.Column("height_px", sa.Integer, nullable=False),
+    sa.Column("map_sha256", sa.String(64)),
+    sa.Column("map_scale", sa.Float),
+    sa.Column("timings_ms", sa.JSON, nullable=False),
+    sa.Column("process", sa.JSON, nullable=False),
+    sa.Column("is_partial", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("ix_frames_part", "part_id", "seq"),
+    sa.Index("ix_frames_line", "organisation_id", "line", "seq"),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("organisation_id", sa.String(32), sa.ForeignKey("organisations.id"), primary_key=True),
+    sa.Column("line", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(200), primary_key=True),
+    sa.Column("frame_id", sa.String(32), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+# Which version gives verdicts: what the service starts with when MLflow is away.
+active_models = sa.Table(
+    "active_models",
+    metadata,
+    sa.Column("organisation_id", sa.String(32), sa.ForeignKey("organisations.id"), primary_key=True),
+    sa.Column("recipe", sa.String(64), primary_key=True),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("graph_sha256", sa.String(64), nullable=False),
+    sa.Column("activated_at", UtcTime, nullable=False),
+)
+
+# Append-only: a changed mind is a new row.
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
+    _organisation(),
+    sa.Column("part_id", sa.String(32), sa.ForeignKey("parts.id"), nullable=False),
+    sa.Column("frame_id", sa.String(32), nullable=False),
+    sa.Column("decision", sa.String(32), nullable=False),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Column("decided_by", sa.String(200), nullable=False),
+    sa.Column("decided_at", UtcTime, nullable=False),
+    sa.Index("ix_decisions_part", "part_id", "id"),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    _organisation(),
+    sa.Column("sha256", sa.String(64), nullable=False, unique=True),
+    sa.Column("role", sa.String(32), nullable=False),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("key_id", sa.String(32), sa.ForeignKey("api_keys.id"), nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+)

@@ -1,0 +1,93 @@
+"""One writer, many waiters: records that arrive while a commit runs share the next one, and its fsync."""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy.engine import Connection
+
+from trialsight_serving.store.database import Database
+
+T = TypeVar("T")
+MAX_GROUP = 256
+
+
+@dataclass
+class _Task:
+    work: Callable[[Connection], Any]
+    future: "Future[Any]" = field(default_factory=Future)
+    result: Any = None
+
+
+class Writer:
+    """`submit(work)` runs `work(connection)` in the writer's thread; its future is done after the commit.
+
+    Each piece of work has its own savepoint: one that fails (a key that exists) takes none of its group with it.
+    A group is what came in during the commit before it: a lone record waits for nothing, a burst is grouped.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # nothing may enter the queue behind the end mark
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
+        """Raises RuntimeError once the writer is closed. `asyncio.wrap_future` makes the result awaitable."""
+        task = _Task(work)
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the store is closed")
+            self._queue.put(task)
+        return task.future
+
+    def close(self) -> None:
+        """Commits what was submitted before, then ends."""
+        with self._lock:
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            group: list[_Task] = []
+            ended = self._gather(group)
+            self._commit(group)
+
+    def _gather(self, group: list[_Task]) -> bool:
+        """Wait for a task, then take what else is there. True where the end mark came."""
+        task = self._queue.get()
+        while task is not None:
+            group.append(task)
+            if len(group) == MAX_GROUP or self._queue.empty():
+                return False
+            task = self._queue.get()
+        return True
+
+    def _commit(self, group: list[_Task]) -> None:
+        running = [task for task in group if task.future.set_running_or_notify_cancel()]
+        if not running:
+            return
+        done: list[_Task] = []
+        try:
+            with self._database.write() as connection:
+                for task in running:
+                    try:
+                        with connection.begin_nested():
+                            task.result = task.work(connection)
+                        done.append(task)
+                    except Exception as error:  # the waiter gets it
+                        task.future.set_exception(error)
+        except Exception as error:  # the transaction itself: nothing of the group was stored
+            for task in running:
+                if not task.future.done():
+                    task.future.set_exception(error)
+            return
+        for task in done:
+            task.future.set_result(task.result)
