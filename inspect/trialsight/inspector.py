@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from trialsight.card import Card
 from trialsight.detector import Detector
 from trialsight.errors import FrameError, FrameFault
+from trialsight.geometry.scale import Scale
 from trialsight.image import ImageHeader, Limits, check_header
 from trialsight.package import Package, load_package
 from trialsight.prepare import check_geometry, decode_and_prepare, prepare
@@ -47,6 +48,8 @@ class Inspector:
         self.package = package
         self.limits = limits or Limits()
         self._detector = Detector(package.graph, threads)
+        mm_per_px = package.card.preparation.mm_per_px
+        self._scale = None if mm_per_px is None else Scale(mm_per_px)
 
     @classmethod
     def load(cls, folder: Path | str, threads: int = 1, limits: Limits | None = None) -> "Inspector":
@@ -100,7 +103,7 @@ class Inspector:
         finite = bool(np.isfinite(defect_map).all())
         if verdict is not Verdict.NO_VERDICT and not finite:
             verdict, reason = Verdict.NO_VERDICT, "the defect map holds values that are not finite numbers"
-        regions = find_regions(defect_map, thresholds.region, size, self.card.preparation.mm_per_px) if finite else ()
+        regions = find_regions(defect_map, thresholds.region, size, self._scale) if finite else ()
         return Inspection(
             verdict=verdict,
             reason=reason,

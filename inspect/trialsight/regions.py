@@ -1,4 +1,4 @@
-"""Connected defects in a defect map, measured in the frame's own pixels (and mm where the recipe has a scale)."""
+"""Connected defects in a defect map, measured in the frame's own pixels, and in mm where the recipe has a scale."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,21 +7,51 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsight.geometry.scale import Scale
+
 MAX_REGIONS = 64
+
+
+@dataclass(frozen=True)
+class Morphology:
+    """What is done to the thresholded map before it is cut into regions, in pixels of the map.
+
+    `close_px`: gaps up to this wide are bridged, so that a scratch seen in pieces is one region.
+    `min_area_px`: regions with fewer pixels of the map are dropped as speckle, unless nothing else is left to show
+    what made the score (the strongest one always stays).
+    """
+
+    close_px: int = 0
+    min_area_px: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.close_px <= 64:
+            raise ValueError(f"close_px must lie between 0 and 64, got {self.close_px}")
+        if self.min_area_px < 1:
+            raise ValueError(f"min_area_px must be at least 1, got {self.min_area_px}")
 
 
 @dataclass(frozen=True)
 class Region:
     """One connected defect. Coordinates are (x, y) in frame pixels, origin at the top left corner.
 
-    `contour`: outer outline, one point a row. `box_px`: x, y, width, height. `peak`: highest score inside.
+    `contour`: outer outline, one point a row. `box_px`: x, y, width, height, upright. `length_px`, `width_px`: sides of
+    the smallest turned rectangle, the longer first; `angle_deg`: direction of the longer, 0..180, clockwise from the
+    x axis. `peak`, `mean`: scores inside. The `_mm` values are None without a scale.
     """
 
     contour: tuple[tuple[float, float], ...]
     box_px: tuple[float, float, float, float]
+    center_px: tuple[float, float]
     area_px: float
-    area_mm2: float | None
+    length_px: float
+    width_px: float
+    angle_deg: float
     peak: float
+    mean: float
+    area_mm2: float | None = None
+    length_mm: float | None = None
+    width_mm: float | None = None
     defect_class: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -32,37 +62,88 @@ def find_regions(
     defect_map: NDArray[np.float32],
     threshold: float,
     frame_size_px: tuple[int, int],
-    mm_per_px: float | None = None,
+    scale: Scale | None = None,
+    morphology: Morphology | None = None,
 ) -> tuple[Region, ...]:
     """Regions whose scores reach `threshold`, strongest first, at most 64 (8-connected, at map resolution).
 
-    `frame_size_px` is (width, height). A pixel of the map stands for a rectangle of frame pixels; areas count those.
+    `frame_size_px` is (width, height). A pixel of the map stands for a rectangle of frame pixels.
     """
+    morphology = morphology or Morphology()
     mask = (defect_map >= threshold).astype(np.uint8)
+    if not mask.any():
+        return ()
+    if morphology.close_px:
+        side = morphology.close_px + 1
+        kernel = np.ones((side, side), np.uint8)
+        padded = np.pad(mask, side)  # so that closing doesn't glue regions to the border
+        mask = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[side:-side, side:-side], np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    scale_x = frame_size_px[0] / defect_map.shape[1]
-    scale_y = frame_size_px[1] / defect_map.shape[0]
-    regions = []
+    step = (frame_size_px[0] / defect_map.shape[1], frame_size_px[1] / defect_map.shape[0])
+    found = []
     for label in range(1, count):
-        left, top, width, height, pixels = (int(value) for value in stats[label])
+        left, top, width, height, _ = (int(value) for value in stats[label])
         window = np.s_[top : top + height, left : left + width]
         inside = labels[window] == label
-        outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        outline = max(outlines, key=len)[:, 0, :] + (left + 0.5, top + 0.5)
-        area_px = pixels * scale_x * scale_y
-        regions.append(
-            Region(
-                contour=tuple((round(x * scale_x, 1), round(y * scale_y, 1)) for x, y in outline.tolist()),
-                box_px=(
-                    round(left * scale_x, 1),
-                    round(top * scale_y, 1),
-                    round(width * scale_x, 1),
-                    round(height * scale_y, 1),
-                ),
-                area_px=round(area_px, 1),
-                area_mm2=None if mm_per_px is None else round(area_px * mm_per_px**2, 4),
-                peak=float(defect_map[window][inside].max()),
-            )
-        )
-    regions.sort(key=lambda region: -region.peak)
-    return tuple(regions[:MAX_REGIONS])
+        found.append((float(defect_map[window][inside].max()), (left, top), window, inside))
+    found.sort(key=lambda one: -one[0])
+    kept = [one for rank, one in enumerate(found) if rank == 0 or one[3].sum() >= morphology.min_area_px]
+    return tuple(
+        _measure(defect_map[window], inside, corner, step, scale) for _, corner, window, inside in kept[:MAX_REGIONS]
+    )
+
+
+def _measure(
+    scores: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    corner: tuple[int, int],
+    step: tuple[float, float],
+    scale: Scale | None,
+) -> Region:
+    """`scores` and `inside` are the region's window; `corner` its place in the map; `step` frame pixels a map pixel."""
+    outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cells = np.concatenate([outline[:, 0, :] for outline in outlines]).astype(np.float64)
+    centres_px = (cells + corner + 0.5) * step
+    ys, xs = inside.nonzero()
+    center_x, center_y = (float(xs.mean() + corner[0] + 0.5) * step[0], float(ys.mean() + corner[1] + 0.5) * step[1])
+    area_px = float(inside.sum()) * step[0] * step[1]
+    length_px, width_px, angle = _sides(centres_px, (step[0] * step[1]) ** 0.5)
+    area_mm2 = length_mm = width_mm = None
+    if scale is not None:
+        pixel_mm2 = scale.mm2_per_px(center_x, center_y)
+        long, short, _ = _sides(scale.to_mm(centres_px), (step[0] * step[1] * pixel_mm2) ** 0.5)
+        area_mm2, length_mm, width_mm = round(area_px * pixel_mm2, 4), round(long, 4), round(short, 4)
+    simple, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    outline = max(simple, key=len)[:, 0, :] + np.add(corner, 0.5)
+    height, width = inside.shape
+    return Region(
+        contour=tuple((round(x * step[0], 1), round(y * step[1], 1)) for x, y in outline.tolist()),
+        box_px=(
+            round(corner[0] * step[0], 1),
+            round(corner[1] * step[1], 1),
+            round(width * step[0], 1),
+            round(height * step[1], 1),
+        ),
+        center_px=(round(center_x, 1), round(center_y, 1)),
+        area_px=round(area_px, 1),
+        length_px=round(length_px, 1),
+        width_px=round(width_px, 1),
+        angle_deg=round(angle, 1),
+        peak=float(scores[inside].max()),
+        mean=float(scores[inside].mean()),
+        area_mm2=area_mm2,
+        length_mm=length_mm,
+        width_mm=width_mm,
+    )
+
+
+def _sides(centres: NDArray[np.float64], cell: float) -> tuple[float, float, float]:
+    """Longer side, shorter side and direction of the longer of the smallest rectangle around cells.
+
+    The rectangle around the cells' centres is one cell too small each way, which is put back: exact for regions along
+    the axes, and within half a cell for turned ones.
+    """
+    (_, (width, height), angle) = cv2.minAreaRect(centres.astype(np.float32))
+    if height > width:
+        width, height, angle = height, width, angle + 90
+    return width + cell, height + cell, angle % 180

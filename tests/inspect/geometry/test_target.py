@@ -17,7 +17,7 @@ def seen_by_a_tilted_camera(board: np.ndarray, tilt_deg: float, noise: float = 2
     z = distance + corners[:, 0] * np.sin(angle)
     frame = np.stack([focal * x / z * 1.1 + 700, focal * y / z * 1.1 + 500], axis=1)
     matrix = cv2.getPerspectiveTransform(
-        ((*corners, width / 2, height / 2)).astype(np.float32), frame.astype(np.float32)
+        (np.add(corners, (width / 2, height / 2))).astype(np.float32), frame.astype(np.float32)
     )
     picture = cv2.warpPerspective(board, matrix, (1400, 1000), flags=cv2.INTER_AREA, borderValue=200)
     picture = cv2.GaussianBlur(picture, (0, 0), 0.8).astype(float)
