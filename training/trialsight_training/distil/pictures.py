@@ -14,16 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
-from trialsight_datasets.simulate import KINDS, Simulator
 
 from trialsight.errors import TrialsightError
+from trialsight_datasets.simulate import KINDS, Simulator
 from trialsight_training.distil.textures import octaves, texture
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 SHORT_SIDE_PX = 320
-SIDES_PX = (192, 224, 256)
+SIDES_PX = (128, 160, 224)
 HELD_OUT = 20  # one photograph in so many is kept for validation
 
 

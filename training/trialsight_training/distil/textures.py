@@ -21,7 +21,7 @@ def texture(rng: np.random.Generator, side: int) -> Picture:
     if rng.random() < 0.3:
         other = _unit(MAKERS[int(rng.integers(len(MAKERS)))](rng, side))
         mask = _unit(octaves(rng, side)) > rng.uniform(0.3, 0.7)
-        field = np.where(mask, field, other) if rng.random() < 0.5 else (field + other) / 2
+        field = cast(Field, np.where(mask, field, other) if rng.random() < 0.5 else (field + other) / 2)
     low, high = np.sort(rng.uniform(0, 1, (2, 3)), axis=0).astype(np.float32)
     if rng.random() < 0.6:  # most parts are gray: metal, ceramic, rubber
         low, high = (np.full(3, float(c.mean()), np.float32) for c in (low, high))
@@ -49,7 +49,7 @@ def octaves(rng: np.random.Generator, side: int) -> Field:
 def brushed(rng: np.random.Generator, side: int) -> Field:
     """Metal brushed in one direction."""
     noise = rng.standard_normal((2 * side, 2 * side), dtype=np.float32)
-    streaks = cv2.GaussianBlur(noise, (0, 0), sigmaX=rng.uniform(8, 60), sigmaY=rng.uniform(0.4, 1.5))
+    streaks = _blurred(noise, rng.uniform(8, 60), rng.uniform(0.4, 1.5))
     return _turned(streaks, rng.uniform(0, 180), side)
 
 
@@ -58,7 +58,7 @@ def turned(rng: np.random.Generator, side: int) -> Field:
     y, x = np.mgrid[:side, :side].astype(np.float32)
     cy, cx = rng.uniform(-0.2, 1.2, 2) * side
     radius = np.hypot(y - cy, x - cx)
-    profile = cv2.GaussianBlur(rng.standard_normal((1, 4 * side), dtype=np.float32), (0, 0), rng.uniform(0.6, 4))
+    profile = _blurred(rng.standard_normal((1, 4 * side), dtype=np.float32), rng.uniform(0.6, 4))
     wobble = octaves(rng, side) * rng.uniform(0, 2)
     return cast(Field, np.interp(radius + wobble, np.arange(4 * side), profile[0]).astype(np.float32))
 
@@ -78,7 +78,7 @@ def grating(rng: np.random.Generator, side: int) -> Field:
 def cloth(rng: np.random.Generator, side: int) -> Field:
     """A woven cell repeated with small faults of thread."""
     period = int(rng.integers(4, 24))
-    cell = cv2.GaussianBlur(rng.standard_normal((period, period), dtype=np.float32), (0, 0), rng.uniform(0.5, 2))
+    cell = _blurred(rng.standard_normal((period, period), dtype=np.float32), rng.uniform(0.5, 2))
     tiles = np.tile(cell, (3 * side // period, 3 * side // period))[: 2 * side, : 2 * side]
     return _turned(tiles, rng.uniform(0, 180), side) + octaves(rng, side) * rng.uniform(0, 0.3)
 
@@ -99,7 +99,7 @@ def speckle(rng: np.random.Generator, side: int) -> Field:
     """Fine noise of one size over a flat ground: sand blast, powder coat, paper."""
     noise = rng.standard_normal((side, side), dtype=np.float32)
     size = rng.uniform(0.3, 3)
-    return cast(Field, cv2.GaussianBlur(noise, (0, 0), size) * size)
+    return _blurred(noise, size) * np.float32(size)
 
 
 def flat(rng: np.random.Generator, side: int) -> Field:
@@ -117,6 +117,10 @@ def _unit(field: Field) -> Field:
     if high - low < 0.1:  # a flat field stays flat
         return cast(Field, (field - low + 0.5).clip(0, 1))
     return cast(Field, ((field - low) / (high - low)).clip(0, 1).astype(np.float32))
+
+
+def _blurred(field: Field, sigma: float, sigma_y: float = 0.0) -> Field:
+    return cast(Field, cv2.GaussianBlur(field, (0, 0), sigmaX=sigma, sigmaY=sigma_y))
 
 
 def _turned(field: Field, degrees: float, side: int) -> Field:
@@ -153,10 +157,14 @@ def _draw(rng: np.random.Generator, picture: Field) -> Field:
         cv2.circle(mask, centre, reach, 255, thick, cv2.LINE_AA)
     elif kind == 1:
         axes = (reach, max(1, int(reach * rng.uniform(0.1, 1))))
-        cv2.ellipse(mask, centre, axes, float(rng.uniform(0, 180)), 0, float(rng.uniform(90, 360)), 255, thick, cv2.LINE_AA)
+        cv2.ellipse(
+            mask, centre, axes, float(rng.uniform(0, 180)), 0, float(rng.uniform(90, 360)), 255, thick, cv2.LINE_AA
+        )
     else:
         corners = int(rng.integers(4, 5 if kind == 2 else 10))
-        turn = np.sort(rng.uniform(0, 2 * np.pi, corners)) if kind == 3 else np.arange(4) * np.pi / 2 + rng.uniform(0, 6)
+        turn = (
+            np.sort(rng.uniform(0, 2 * np.pi, corners)) if kind == 3 else np.arange(4) * np.pi / 2 + rng.uniform(0, 6)
+        )
         far = reach * (rng.uniform(0.3, 1, corners) if kind == 3 else np.ones(corners))
         points = np.stack([centre[0] + far * np.cos(turn), centre[1] + far * np.sin(turn)], 1).astype(np.int32)
         if thick < 0:
@@ -168,7 +176,7 @@ def _draw(rng: np.random.Generator, picture: Field) -> Field:
     inside = rng.uniform(0.2, 1.0) * picture + shade
     if rng.random() < 0.3:
         inside = inside + 0.3 * (_unit(speckle(rng, side)) - 0.5)[..., None]
-    return picture * (1 - alpha) + inside * alpha
+    return np.asarray(picture * (1 - alpha) + inside * alpha, np.float32)
 
 
 def _scratch(rng: np.random.Generator, picture: Field) -> Field:
@@ -178,4 +186,4 @@ def _scratch(rng: np.random.Generator, picture: Field) -> Field:
     points = (rng.uniform(0, side, 2) + np.cumsum(steps, axis=0)).astype(np.int32)
     mask = np.zeros((side, side), np.uint8)
     cv2.polylines(mask, [points], False, 255, int(rng.integers(1, 3)), cv2.LINE_AA)
-    return picture + mask[..., None].astype(np.float32) / 255 * np.float32(rng.uniform(-0.5, 0.5))
+    return np.asarray(picture + mask[..., None] / 255 * rng.uniform(-0.5, 0.5), np.float32)
