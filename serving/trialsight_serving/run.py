@@ -11,7 +11,7 @@ from trialsight_serving.store.database import open_database
 
 
 def serve(settings: Settings) -> None:
-    """Blocks until SIGTERM or Ctrl-C. Raises TrialsightError: the port is taken, or keys are needed and there are none."""
+    """Blocks until SIGTERM or Ctrl-C. Raises TrialsightError: the port is taken, or there are no keys but must be."""
     if not settings.open_access:
         _need_a_key(settings)
     # A registry that is away must not hold the manager's thread for MLflow's default of many minutes.

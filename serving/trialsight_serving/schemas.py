@@ -5,12 +5,13 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from trialsight.verdict import Verdict
 from trialsight_serving.store.frames import FrameRecord
 from trialsight_serving.store.parts import DecisionRecord, PartRecord
 
-_FRAME = {
+_FRAME: JsonDict = {
     "id": "0b8f2d3c9f6e4a61b3c5f1a2d4e6f708",
     "part": "P-1",
     "part_id": "5f0f7a3c1d2e4b6a8c9d0e1f2a3b4c5d",

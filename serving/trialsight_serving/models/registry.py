@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trialsight.errors import TrialsightError
+from trialsight.errors import PackageError, TrialsightError
 from trialsight.files import move_folder, remove_folder
 from trialsight.home import Home
-from trialsight.package import CARD, Package, PackageError, load_package
+from trialsight.package import CARD, Package, load_package
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

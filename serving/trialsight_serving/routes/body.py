@@ -12,6 +12,7 @@ from trialsight_serving.problems import Problem
 _IMAGE_TYPES = frozenset(
     {"image/jpeg", "image/jpg", "image/png", "image/bmp", "image/x-bmp", "image/x-ms-bmp", "image/tiff"}
 )
+_HANG_UP = {"Connection": "close"}  # else the server reads the rest of the body, and throws it away
 _MULTIPART_OVERHEAD = 64 * 1024
 
 
@@ -43,7 +44,7 @@ async def read_frame(request: Request, max_bytes: int, timeout_s: float) -> byte
             return b"".join([chunk async for chunk in stream])
     except TimeoutError:
         detail = f"the body did not arrive within {timeout_s:g} s"
-        raise Problem(408, "body-timeout", "The body came too slowly", detail, "send it again") from None
+        raise Problem(408, "body-timeout", "The body came too slowly", detail, "send it again", _HANG_UP) from None
 
 
 async def _limited(request: Request, limit: int, max_bytes: int) -> AsyncGenerator[bytes, None]:
@@ -88,4 +89,5 @@ def _too_large(max_bytes: int) -> Problem:
         "The body is too large",
         f"at most {max_bytes} bytes are taken",
         "reduce the frame, or raise max_body_bytes in the service's settings",
+        _HANG_UP,
     )

@@ -11,6 +11,7 @@ import numpy as np
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from trialsight.errors import FrameError
+from trialsight.image.header import CONTENT_TYPES
 from trialsight_serving.access.keys import Principal
 from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
 from trialsight_serving.line import Arrival, model_of, take
@@ -24,21 +25,15 @@ from trialsight_serving.store.maps import to_8_bit
 router = APIRouter(prefix="/v1", tags=["frames"])
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # content-addressed: it never changes
 _NAME = r"^[^\x00-\x1f\x7f]+$"
+_REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FORM = {"type": "object", "properties": {"file": _BINARY["schema"]}, "required": ["file"]}
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            **{
-                kind: {"schema": {"type": "string", "format": "binary"}}
-                for kind in ("image/jpeg", "image/png", "image/bmp", "image/tiff")
-            },
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                    "required": ["file"],
-                }
-            },
+            **dict.fromkeys(CONTENT_TYPES.values(), _BINARY),
+            "multipart/form-data": {"schema": _FORM},
         },
     }
 }
@@ -93,7 +88,7 @@ async def post_frame(
                 part=part or f"{line}-{received_at:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",
                 view=view,
                 trial=trial or "",
-                captured_at=_aware(captured_at),
+                captured_at=_utc(captured_at),
                 received_at=received_at,
                 read_ms=round((time.perf_counter() - started) * 1000, 3),
                 key=idempotency_key,
@@ -129,14 +124,9 @@ def get_thumbnail(
     """A JPEG at most `size` pixels wide and high."""
     record = _find(service, who, frame_id)
     raw = np.frombuffer(_file(service, record.image_sha256, frame_id), np.uint8)
-    fraction = next((f for f in (8, 4, 2) if min(record.width_px, record.height_px) >= size * f), 1)
-    flags = {
-        1: cv2.IMREAD_COLOR,
-        2: cv2.IMREAD_REDUCED_COLOR_2,
-        4: cv2.IMREAD_REDUCED_COLOR_4,
-        8: cv2.IMREAD_REDUCED_COLOR_8,
-    }
-    image = cv2.imdecode(raw, flags[fraction])
+    smallest = min(record.width_px, record.height_px)
+    flags = next((flag for times, flag in _REDUCED.items() if smallest >= size * times), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(raw, flags)
     if image is None:
         raise not_found("image", frame_id)
     factor = min(1.0, size / max(image.shape[:2]))
@@ -175,8 +165,8 @@ def _file(service: Service, sha256: str, frame_id: str) -> bytes:
         ) from None
 
 
-def _aware(at: datetime | None) -> datetime | None:
-    return at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)
+def _utc(at: datetime | None) -> datetime | None:
+    return at if at is None else (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _process(text: str | None) -> dict[str, Any]:

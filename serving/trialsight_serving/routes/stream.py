@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
@@ -16,7 +16,9 @@ from trialsight_serving.store.frames import FrameRecord, frames_after, newest_se
 router = APIRouter(prefix="/v1", tags=["stream"])
 HEARTBEAT_S = 15
 PAUSE_S = 0.05  # at most 20 reads of the store a second and listener, whatever the line's pace
-_SSE = {200: {"content": {"text/event-stream": {}}, "description": "Events `frame`, each with a result as its data"}}
+_SSE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Events `frame`, each with a result as its data"}
+}
 
 
 @router.get("/stream", response_class=StreamingResponse, responses=_SSE)
