@@ -11,17 +11,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-COARSE_SIDE = 256  # longer side of the picture on which the rough pose is found
+COARSE_SIDE, FINE_SIDE = 256, 768  # longer sides of the pictures on which the pose is sought
 MIN_CORRELATION = 0.5  # of the aligned frame with the reference; unrelated pictures stay well below
-PRECISION_PX, PRECISION_DEG = 0.5, 0.05  # of the estimate; a part right on the limit is within it
+PRECISION, PRECISION_DEG = 0.001, 0.05  # of the estimate; a part right on the limit is within it
 
 
 @dataclass(frozen=True)
 class Registration:
-    """Limits beyond which a frame is `misaligned`: shift as a share of the frame's longer side, turn in degrees."""
+    """Limits beyond which a frame is `misaligned`: shift as a share of the frame's longer side, turn in degrees.
+
+    `reference`: path of the golden picture, next to the recipe; None takes the first good training part.
+    """
 
     max_shift: float = 0.05
     max_rotation_deg: float = 5.0
+    reference: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.max_shift <= 0.5:
@@ -32,10 +36,14 @@ class Registration:
 
 @dataclass(frozen=True)
 class Pose:
-    """How the part lies against the reference. `matrix` (2, 3) maps reference pixels to frame pixels."""
+    """How the part lies against the reference.
 
-    matrix: NDArray[np.float32]
-    shift_px: float
+    `matrix` (2, 3) maps a point of the reference to the frame, in units of the frame's width and with pixel areas, not
+    centres, as the grid (the frame's top left corner is 0, 0). `shift`: of the frame's centre, in the same unit.
+    """
+
+    matrix: NDArray[np.float64]
+    shift: float
     rotation_deg: float
     correlation: float
 
@@ -43,77 +51,107 @@ class Pose:
         """Why the frame can't be judged, or None."""
         if self.correlation < MIN_CORRELATION:
             return f"misaligned: the frame doesn't match the reference (correlation {self.correlation:.2f})"
-        if self.shift_px > limits.max_shift * max(frame_size_px) + PRECISION_PX:
-            return f"misaligned: shifted by {self.shift_px:.0f} px, at most {limits.max_shift * max(frame_size_px):.0f}"
+        width, longer = frame_size_px[0], max(frame_size_px)
+        if self.shift * width > (limits.max_shift + PRECISION) * longer:
+            allowed = limits.max_shift * longer
+            return f"misaligned: shifted by {self.shift * width:.0f} px, at most {allowed:.0f} px"
         if abs(self.rotation_deg) > limits.max_rotation_deg + PRECISION_DEG:
-            return f"misaligned: turned by {self.rotation_deg:.1f} degrees, at most {limits.max_rotation_deg:.1f}"
+            return f"misaligned: turned by {self.rotation_deg:.1f}°, at most {limits.max_rotation_deg:g}°"
         return None
 
+    def to_frame(self, points_px: NDArray[np.float64], width_px: float) -> NDArray[np.float64]:
+        """(N, 2) points of the reference to the frame, both in pixels of a frame that is `width_px` wide."""
+        return points_px @ self.matrix[:, :2].T + self.matrix[:, 2] * width_px
 
-def find_pose(frame: NDArray[np.uint8], reference: NDArray[np.uint8], limits: Registration) -> Pose:
-    """The pose of an (H, W, 3) RGB frame against a reference of the same size.
-
-    The shift is that of the frame's centre. Where nothing fits, the pose has a correlation of 0.
-    """
-    size = (reference.shape[1], reference.shape[0])
-    factor = min(1.0, COARSE_SIDE / max(size))
-    small = (round(size[0] * factor), round(size[1] * factor))
-    coarse_frame, coarse_reference = _gray(frame, small), _gray(reference, small)
-    matrix = _coarse(coarse_frame, coarse_reference, limits)
-    try:
-        correlation, matrix = _ecc(coarse_frame, coarse_reference, matrix)
-        matrix = _rescale(matrix, (size[0] / small[0], size[1] / small[1]))
-        fine = (frame.shape[1], frame.shape[0])
-        correlation, matrix = _ecc(_gray(frame, fine), _gray(reference, fine), matrix, iterations=15)
-    except cv2.error:  # ECC raises when it doesn't converge
-        return Pose(np.eye(2, 3, dtype=np.float32), math.inf, 0.0, 0.0)
-    centre = np.array([size[0] / 2, size[1] / 2, 1.0])
-    shift = matrix @ centre - centre[:2]
-    rotation = math.degrees(math.atan2(matrix[1, 0], matrix[0, 0]))
-    return Pose(matrix, float(np.hypot(*shift)), rotation, correlation)
+    def undo(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The (H, W, 3) frame as it would look with the part where the reference has it; edges are repeated."""
+        size = (frame.shape[1], frame.shape[0])
+        matrix = _on_centres(self.matrix, size[0])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        warped = cv2.warpAffine(frame, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return warped.astype(np.uint8, copy=False)
 
 
-def undo(frame: NDArray[np.uint8], pose: Pose) -> NDArray[np.uint8]:
-    """The frame as it would look with the part where the reference has it; edges are repeated."""
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = (frame.shape[1], frame.shape[0])
-    warped = cv2.warpAffine(frame, pose.matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return warped.astype(np.uint8, copy=False)
+class Aligner:
+    """Finds poses against one reference, an (H, W, 3) RGB picture; frames may have another size of the same aspect."""
+
+    def __init__(self, reference: NDArray[np.uint8], limits: Registration) -> None:
+        self.limits = limits
+        width, height = reference.shape[1], reference.shape[0]
+        self._pyramid = []
+        for side in (COARSE_SIDE, FINE_SIDE):
+            factor = min(1.0, side / max(width, height))
+            self._pyramid.append(_gray(reference, (round(width * factor), round(height * factor))))
+        self._turned = _turned(self._pyramid[0], limits.max_rotation_deg + 4)
+
+    def find(self, frame: NDArray[np.uint8]) -> Pose:
+        """The pose of an (H, W, 3) RGB frame; where nothing fits, one with a correlation of 0."""
+        coarse = _gray(frame, self._pyramid[0].shape[::-1])
+        matrix = self._coarse(coarse)
+        correlation = 0.0
+        try:
+            for reference, iterations in zip(self._pyramid, (60, 20), strict=True):
+                size = reference.shape[::-1]
+                start = _on_centres(matrix, size[0])
+                correlation, refined = _ecc(_gray(frame, size), reference, start, iterations)
+                matrix = _on_areas(refined, size[0])
+        except cv2.error:  # ECC raises when it doesn't converge
+            return Pose(np.eye(2, 3), math.inf, 0.0, 0.0)
+        centre = np.array([0.5, 0.5 * frame.shape[0] / frame.shape[1], 1.0])
+        shift = matrix @ centre - centre[:2]
+        rotation = math.degrees(math.atan2(matrix[1, 0], matrix[0, 0]))
+        return Pose(matrix, float(np.hypot(*shift)), rotation, correlation)
+
+    def _coarse(self, frame: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The best of the candidate turns, with the shift that goes with it."""
+        window = cv2.createHanningWindow(frame.shape[::-1], cv2.CV_32F)
+        best, best_response = np.eye(2, 3), -1.0
+        for turn, turned in self._turned:
+            shift, response = cv2.phaseCorrelate(turned, frame, window)
+            if response > best_response:
+                best, best_response = turn.copy(), response
+                best[:, 2] += np.array(shift)
+        return _on_areas(best, frame.shape[1])
 
 
-def _coarse(frame: NDArray[np.float32], reference: NDArray[np.float32], limits: Registration) -> NDArray[np.float32]:
-    """The best of candidate rotations (2 degrees apart, a little beyond the limit) with the shift that goes with it."""
+def _turned(reference: NDArray[np.float32], reach: float) -> list[tuple[NDArray[np.float64], NDArray[np.float32]]]:
+    """The reference at turns two degrees apart, each with its matrix."""
     height, width = reference.shape
-    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
-    reach = limits.max_rotation_deg + 4
-    best, best_response = np.eye(2, 3, dtype=np.float32), -1.0
+    turns = []
     for angle in np.arange(-reach, reach + 0.1, 2.0):
-        turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
-        turned = cv2.warpAffine(reference, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        (dx, dy), response = cv2.phaseCorrelate(turned, frame, window)
-        if response > best_response:
-            turn[:, 2] += np.array((dx, dy))
-            best, best_response = turn.astype(np.float32), response
-    return best
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
+        picture = cv2.warpAffine(reference, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        turns.append((np.asarray(matrix, np.float64), np.asarray(picture, np.float32)))
+    return turns
 
 
 def _ecc(
-    frame: NDArray[np.float32], reference: NDArray[np.float32], start: NDArray[np.float32], iterations: int = 60
-) -> tuple[float, NDArray[np.float32]]:
+    frame: NDArray[np.float32], reference: NDArray[np.float32], start: NDArray[np.float64], iterations: int
+) -> tuple[float, NDArray[np.float64]]:
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, iterations, 1e-5)
-    correlation, matrix = cv2.findTransformECC(reference, frame, start.copy(), cv2.MOTION_EUCLIDEAN, criteria)
-    return float(correlation), np.asarray(matrix, dtype=np.float32)
+    warp = start.astype(np.float32)
+    correlation, matrix = cv2.findTransformECC(reference, frame, warp, cv2.MOTION_EUCLIDEAN, criteria)
+    return float(correlation), np.asarray(matrix, np.float64)
 
 
-def _rescale(matrix: NDArray[np.float32], factors: tuple[float, float]) -> NDArray[np.float32]:
-    scaled = matrix.copy()
-    scaled[0, 2] *= factors[0]
-    scaled[1, 2] *= factors[1]
-    return scaled
+def _on_centres(matrix: NDArray[np.float64], width_px: float) -> NDArray[np.float64]:
+    """From width units and pixel areas to pixels and pixel centres, as OpenCV counts."""
+    out = matrix.copy()
+    half = np.array([0.5, 0.5])
+    out[:, 2] = matrix[:, 2] * width_px + matrix[:, :2] @ half - half
+    return out
 
 
-def _gray(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+def _on_areas(matrix: NDArray[np.float64], width_px: float) -> NDArray[np.float64]:
+    """The way back from `_on_centres`."""
+    out = matrix.copy()
+    half = np.array([0.5, 0.5])
+    out[:, 2] = (matrix[:, 2] - matrix[:, :2] @ half + half) / width_px
+    return out
+
+
+def _gray(image: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.float32]:
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    if (image.shape[1], image.shape[0]) != size:
-        gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    if gray.shape[::-1] != size:
+        gray = cv2.resize(gray, (size[0], size[1]), interpolation=cv2.INTER_AREA)
     return gray.astype(np.float32)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trialsight.geometry.register import Registration, find_pose, undo
+from trialsight.geometry.register import Aligner, Registration
 
 LIMITS = Registration(max_shift=0.05, max_rotation_deg=5)
 
@@ -29,13 +29,13 @@ def moved(image: np.ndarray, dx: float, dy: float, degrees: float) -> tuple[np.n
 )
 def test_shifts_to_5_percent_and_turns_to_5_degrees_are_undone_to_a_pixel(dx: float, dy: float, degrees: float) -> None:
     frame, true = moved(part(seed=1), dx, dy, degrees)  # another texture than the reference has
-    pose = find_pose(frame, part(), LIMITS)
+    pose = Aligner(part(), LIMITS).find(frame)
     assert pose.fault(LIMITS, (640, 480)) is None
     landmarks = np.array([[180, 150], [460, 150], [180, 330], [470, 320], [320, 240], [110, 90], [530, 390]], float)
     where = landmarks @ true[:, :2].T + true[:, 2]
-    found = landmarks @ pose.matrix[:, :2].T + pose.matrix[:, 2]
+    found = pose.to_frame(landmarks + 0.5, 640) - 0.5
     assert np.linalg.norm(where - found, axis=1).max() <= 1.0
-    back = undo(frame, pose)
+    back = pose.undo(frame)
     inner = np.s_[60:420, 80:560]
     assert np.abs(back[inner].astype(int) - part()[inner].astype(int)).mean() < 6
 
@@ -43,7 +43,7 @@ def test_shifts_to_5_percent_and_turns_to_5_degrees_are_undone_to_a_pixel(dx: fl
 @pytest.mark.parametrize(("dx", "dy", "degrees"), [(60, 0, 0), (0, -50, 0), (0, 0, 9), (0, 0, -8), (45, 30, 6)])
 def test_beyond_the_limit_the_fault_is_named(dx: float, dy: float, degrees: float) -> None:
     frame, _ = moved(part(seed=1), dx, dy, degrees)
-    fault = find_pose(frame, part(), LIMITS).fault(LIMITS, (640, 480))
+    fault = Aligner(part(), LIMITS).find(frame).fault(LIMITS, (640, 480))
     assert fault is not None
     assert fault.startswith("misaligned")
 
@@ -59,4 +59,15 @@ def test_beyond_the_limit_the_fault_is_named(dx: float, dy: float, degrees: floa
     ids=["black", "flat", "noise", "another thing"],
 )
 def test_what_is_not_the_part_is_misaligned(frame: np.ndarray) -> None:
-    assert (find_pose(frame, part(), LIMITS).fault(LIMITS, (640, 480)) or "").startswith("misaligned")
+    assert (Aligner(part(), LIMITS).find(frame).fault(LIMITS, (640, 480)) or "").startswith("misaligned")
+
+
+def test_a_large_frame_is_aligned_to_a_pixel_by_a_small_picture_of_it() -> None:
+    large = cv2.resize(part(), (2560, 1920), interpolation=cv2.INTER_CUBIC)
+    matrix = cv2.getRotationMatrix2D((1280, 960), 2.0, 1.0)
+    matrix[:, 2] += (80, -50)
+    frame = cv2.warpAffine(large, matrix, (2560, 1920), borderMode=cv2.BORDER_REPLICATE)
+    pose = Aligner(part(), LIMITS).find(frame)
+    landmarks = np.array([[720, 600], [1840, 600], [720, 1320], [1880, 1280]], float)
+    where = landmarks @ matrix[:, :2].T + matrix[:, 2]
+    assert np.linalg.norm(pose.to_frame(landmarks + 0.5, 2560) - 0.5 - where, axis=1).max() <= 1.0
