@@ -92,3 +92,9 @@ def test_a_table_without_its_columns(visa):
     write_splits(visa, ["object,split,image", f"candle,train,{GOOD[0]}"])
     with pytest.raises(TrialsightError, match=r"1cls\.csv has no column label, mask .*object,split,label,image,mask"):
         read_image_set(visa / "candle")
+
+
+def test_a_table_in_another_encoding(visa):
+    (visa / "split_csv" / "1cls.csv").write_bytes("object,split,label,image,mask\nprüfling,".encode("utf-16"))
+    with pytest.raises(TrialsightError, match=r"1cls\.csv can't be read: .*save it as CSV in UTF-8"):
+        read_image_set(visa / "candle")

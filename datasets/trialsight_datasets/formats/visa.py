@@ -83,11 +83,15 @@ def _rows_beside(folder: Path) -> list[Row]:
 
 
 def _table(path: Path, columns: tuple[str, ...]) -> list[Row]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [column for column in columns if column not in (reader.fieldnames or ())]
-        if missing:
-            raise TrialsightError(
-                f"{path} has no column {', '.join(missing)}", f"its first line should read {','.join(columns)}"
-            )
-        return [{column: (row[column] or "").strip() for column in columns} for row in reader]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [column for column in columns if column not in (reader.fieldnames or ())]
+            rows = [] if missing else [{column: (row[column] or "").strip() for column in columns} for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrialsightError(f"{path} can't be read: {error}", "save it as CSV in UTF-8") from error
+    if missing:
+        raise TrialsightError(
+            f"{path} has no column {', '.join(missing)}", f"its first line should read {','.join(columns)}"
+        )
+    return rows

@@ -1,7 +1,6 @@
 """The camera: exposure, vignetting, shot and read noise, tone curve, JPEG. After the EMVA 1288 linear camera model."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -40,8 +39,8 @@ class Camera:
         return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self.jpeg_quality])[1].tobytes()
 
 
-@lru_cache(maxsize=4)
 def _falloff(height: int, width: int, vignetting: float) -> Floats:
     """(H, W, 1): 1 at the centre, `1 - vignetting` in the corners, falling with the square of the distance."""
-    y, x = np.linspace(-1, 1, height)[:, np.newaxis], np.linspace(-1, 1, width)[np.newaxis, :]
-    return np.asarray(1 - vignetting * (x * x + y * y) / 2, np.float32)[..., np.newaxis]
+    rows = np.linspace(-1, 1, height, dtype=np.float32) ** 2
+    columns = np.linspace(-1, 1, width, dtype=np.float32) ** 2
+    return np.asarray(1 - np.float32(vignetting / 2) * np.add.outer(rows, columns), np.float32)[..., np.newaxis]

@@ -25,8 +25,8 @@ class Pose:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, size_px: int) -> "Pose":
-        dx, dy = rng.uniform(-0.01, 0.01, 2) * size_px
-        return cls(float(dx), float(dy), float(rng.uniform(-1.5, 1.5)), float(rng.uniform(0.99, 1.01)))
+        dx, dy = rng.uniform(-0.007, 0.007, 2) * size_px
+        return cls(float(dx), float(dy), float(rng.uniform(-1, 1)), float(rng.uniform(0.996, 1.004)))
 
     def matrix(self, size_px: int) -> NDArray[np.float64]:
         """(2, 3) affine from part coordinates to frame coordinates."""
