@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from trialsight.card import Card, GoldenFrame, Preparation, Promise, Provenance
 from trialsight.files import sha256_of
 from trialsight.inspector import Inspector
+from trialsight.judging import Judging
 from trialsight.package import write_card
 from trialsight.verdict import Thresholds, Verdict
 
@@ -91,11 +92,14 @@ def make_package(tmp_path: Path) -> PackageMaker:
         thresholds: Thresholds | None = None,
         golden: dict[Verdict, int | None] | None = None,
         graph: onnx.ModelProto | None = None,
-        mm_per_px: float | None = None,
+        judging: Judging | None = None,
+        reference: bytes | None = None,
     ) -> Path:
         folder = folder or tmp_path / f"package-{name}"
         (folder / "golden").mkdir(parents=True)
         onnx.save(graph or spot_graph(), folder / "model.onnx")
+        if reference is not None:
+            (folder / "reference.png").write_bytes(reference)
         frames = []
         for index, (verdict, spot) in enumerate((golden or {Verdict.PASS: None, Verdict.REJECT: 255}).items()):
             file = folder / "golden" / f"{index}-{verdict.value}.png"
@@ -109,13 +113,14 @@ def make_package(tmp_path: Path) -> PackageMaker:
             graph_sha256=sha256_of(folder / "model.onnx"),
             opset=18,
             detector={"name": "spot"},
-            preparation=preparation or Preparation(SIDE, SIDE, mm_per_px=mm_per_px),
+            preparation=preparation or Preparation(SIDE, SIDE),
             thresholds=thresholds or Thresholds(t1=0.2, t2=0.6, region=0.2),
             promise=Promise(false_reject=0.05, n=20, method="cross-conformal"),
             calibration_scores=(0.02,) * 20,
             metrics={"image_auroc": 1.0},
             golden=tuple(frames),
             provenance=Provenance(dataset_sha256="0" * 64, seed=0),
+            judging=judging or Judging(),
         )
         write_card(folder, card)
         if graph is None:

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from trialsight.geometry.register import Registration
+from trialsight.judging import Judging
 from trialsight.verdict import Thresholds, Verdict
 
 FORMAT = 1
@@ -14,7 +16,9 @@ class Preparation:
 
     `width_px`, `height_px`: size of the input. `frame_width_px`, `frame_height_px`: the size frames must have, or
     None for any. `reduced_decode`: 1, 2, 4 or 8, the fraction at which JPEG frames are decoded (other formats are
-    decoded whole and then reduced by area averaging). `color` is the channel order of the graph's input.
+    decoded whole and then reduced by area averaging). `crop_px`: x, y, width, height of the part of the frame that the
+    model sees, None for all of it. `registration`: undone before the crop, against the package's `reference.png`, whose
+    checksum is `reference_sha256`. `color` is the channel order of the graph's input.
     """
 
     width_px: int
@@ -22,7 +26,9 @@ class Preparation:
     frame_width_px: int | None = None
     frame_height_px: int | None = None
     reduced_decode: int = 1
-    mm_per_px: float | None = None
+    crop_px: tuple[int, int, int, int] | None = None
+    registration: Registration | None = None
+    reference_sha256: str | None = None
     color: str = "RGB"
 
     def __post_init__(self) -> None:
@@ -32,6 +38,12 @@ class Preparation:
             raise ValueError("frame_width_px and frame_height_px go together: give both or neither")
         if self.reduced_decode not in (1, 2, 4, 8):
             raise ValueError(f"reduced_decode must be 1, 2, 4 or 8, got {self.reduced_decode}")
+        if self.crop_px is not None and (min(self.crop_px[:2]) < 0 or min(self.crop_px[2:]) <= 0):
+            raise ValueError(f"crop_px must lie in the frame and have a size, got {self.crop_px}")
+        if self.crop_px is not None and self.frame_width_px is None:
+            raise ValueError("crop_px needs a fixed frame size: give frame_width_px and frame_height_px")
+        if (self.registration is None) != (self.reference_sha256 is None):
+            raise ValueError("registration and reference_sha256 go together: give both or neither")
         if self.color != "RGB":
             raise ValueError(f"color must be RGB, got {self.color}")
 
@@ -88,6 +100,7 @@ class Card:
     product: str = ""
     variant: str = ""
     deadline_ms: int = 2000
+    judging: Judging = field(default_factory=Judging)
     format: int = FORMAT
 
     def __post_init__(self) -> None:

@@ -10,20 +10,22 @@ from numpy.typing import NDArray
 from trialsight.card import Card
 from trialsight.detector import Detector
 from trialsight.errors import FrameError, FrameFault
-from trialsight.geometry.scale import Scale
 from trialsight.image import ImageHeader, Limits, check_header
+from trialsight.judge import Judge
 from trialsight.package import Package, load_package
-from trialsight.prepare import check_geometry, decode_and_prepare, prepare
-from trialsight.regions import Region, find_regions
-from trialsight.verdict import Thresholds, Verdict, judge
+from trialsight.prepare import Prepared, Preparer
+from trialsight.regions import Region
+from trialsight.verdict import Thresholds, Verdict
 
 
 @dataclass(frozen=True)
 class Inspection:
     """What was found in one frame.
 
-    `reason` says why the verdict is not `pass`. `score` and `defect_map` ((h, w) float32, higher is more defective) are
-    None where the model gave none. `frame_size_px` is (width, height). `timings_ms`: decode, infer, post.
+    `reason` says why the verdict is not `pass`, `rule` which rule decided (`score` for the thresholds). `score` and
+    `defect_map` are None where there is no verdict; the map is (h, w) float32, covers the whole frame, and is 0 where
+    nothing counts. Regions are in pixels of the frame as it came. `frame_size_px` is (width, height), upright.
+    `timings_ms`: decode (with preparation), infer, post.
     """
 
     verdict: Verdict
@@ -34,6 +36,7 @@ class Inspection:
     defect_map: NDArray[np.float32] | None
     frame_size_px: tuple[int, int]
     timings_ms: dict[str, float] = field(default_factory=dict)
+    rule: str | None = None
 
 
 class Inspector:
@@ -48,8 +51,8 @@ class Inspector:
         self.package = package
         self.limits = limits or Limits()
         self._detector = Detector(package.graph, threads)
-        mm_per_px = package.card.preparation.mm_per_px
-        self._scale = None if mm_per_px is None else Scale(mm_per_px)
+        self._preparer = Preparer(package.card.preparation, package.reference())
+        self._judge = Judge(package.card)
 
     @classmethod
     def load(cls, folder: Path | str, threads: int = 1, limits: Limits | None = None) -> "Inspector":
@@ -67,67 +70,66 @@ class Inspector:
         itself (it fails to run, or gives no finite number) is an Inspection with `no_verdict`, never a `pass`.
         """
         started = time.perf_counter()
-        preparation = self.card.preparation
         if isinstance(frame, np.ndarray):
-            size = _check_array(frame)
-            check_geometry(*size, preparation)
-            pixels = prepare(frame, preparation)
+            _check_array(frame)
+            prepared = self._preparer.array(frame)
         else:
-            header = check_header(frame, self.limits)
-            pixels, size = decode_and_prepare(frame, header, preparation)
-        return self._judge(pixels, size, thresholds or self.card.thresholds, started)
+            prepared = self._preparer.decode(frame, check_header(frame, self.limits))
+        return self._inspect(prepared, thresholds or self.card.thresholds, started)
 
     def check(self, data: bytes) -> ImageHeader:
         """Only the checks that need no decoding. Raises FrameError."""
         return check_header(data, self.limits)
 
-    def _judge(
-        self, pixels: NDArray[np.uint8], size: tuple[int, int], thresholds: Thresholds, started: float
-    ) -> Inspection:
+    def _inspect(self, prepared: Prepared, thresholds: Thresholds, started: float) -> Inspection:
         decoded = time.perf_counter()
+        timings = {"decode": _ms(started, decoded)}
+        if (fault := self._judge.unfit(prepared)) is not None:
+            return _no_verdict(fault, prepared, thresholds, timings)
         try:
-            defect_map, score = self._detector.run(pixels)
+            defect_map, score = self._detector.run(prepared.pixels)
         except Exception as error:  # whatever the runtime raises, the part was not seen
-            return Inspection(
-                verdict=Verdict.NO_VERDICT,
-                reason=f"the model failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-                score=None,
-                thresholds=thresholds,
-                regions=(),
-                defect_map=None,
-                frame_size_px=size,
-                timings_ms={"decode": _ms(started, decoded)},
-            )
+            problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+            return _no_verdict(f"the model failed: {problem}", prepared, thresholds, timings)
         inferred = time.perf_counter()
-        verdict, reason = judge(score, thresholds)
-        finite = bool(np.isfinite(defect_map).all())
-        if verdict is not Verdict.NO_VERDICT and not finite:
-            verdict, reason = Verdict.NO_VERDICT, "the defect map holds values that are not finite numbers"
-        regions = find_regions(defect_map, thresholds.region, size, self._scale) if finite else ()
+        timings["infer"] = _ms(decoded, inferred)
+        if not np.isfinite(score) or not np.isfinite(defect_map).all():
+            return _no_verdict("the model gave values that are not finite numbers", prepared, thresholds, timings)
+        judged = self._judge(defect_map, score, prepared, thresholds)
+        timings["post"] = _ms(inferred, time.perf_counter())
         return Inspection(
-            verdict=verdict,
-            reason=reason,
-            score=score if np.isfinite(score) else None,
+            verdict=judged.ruling.verdict,
+            reason=judged.ruling.reason,
+            rule=judged.ruling.rule,
+            score=judged.score,
             thresholds=thresholds,
-            regions=regions,
-            defect_map=defect_map if finite else None,
-            frame_size_px=size,
-            timings_ms={
-                "decode": _ms(started, decoded),
-                "infer": _ms(decoded, inferred),
-                "post": _ms(inferred, time.perf_counter()),
-            },
+            regions=judged.regions,
+            defect_map=judged.frame_map,
+            frame_size_px=prepared.frame_size_px,
+            timings_ms=timings,
         )
 
 
-def _check_array(frame: NDArray[np.uint8]) -> tuple[int, int]:
+def _no_verdict(reason: str, prepared: Prepared, thresholds: Thresholds, timings_ms: dict[str, float]) -> Inspection:
+    return Inspection(
+        verdict=Verdict.NO_VERDICT,
+        reason=reason,
+        score=None,
+        thresholds=thresholds,
+        regions=(),
+        defect_map=None,
+        frame_size_px=prepared.frame_size_px,
+        timings_ms=timings_ms,
+    )
+
+
+def _check_array(frame: NDArray[np.uint8]) -> None:
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
         raise FrameError(
             FrameFault.WRONG_GEOMETRY,
             f"the frame is {frame.dtype} {frame.shape}",
             "give (height, width, 3) uint8 in RGB order",
         )
-    return frame.shape[1], frame.shape[0]
 
 
 def _ms(start: float, end: float) -> float:

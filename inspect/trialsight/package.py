@@ -1,17 +1,25 @@
-"""A model package: `model.onnx`, `card.json`, `golden/`. The only thing that training hands to serving."""
+"""A model package: the only thing that training hands to serving.
+
+`model.onnx`, `card.json`, `golden/`, and `reference.png` where frames are registered.
+"""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trialsight.card import Card
 from trialsight.errors import PackageError
 from trialsight.files import sha256_of, write_json_atomic
+from trialsight.image import decode, read_header
 from trialsight.structure import structure
 
 GRAPH = "model.onnx"
 CARD = "card.json"
 GOLDEN = "golden"
+REFERENCE = "reference.png"
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,13 @@ class Package:
     @property
     def graph(self) -> Path:
         return self.folder / GRAPH
+
+    def reference(self) -> NDArray[np.uint8] | None:
+        """(H, W, 3) RGB, the picture that frames are registered to; None where they aren't."""
+        if self.card.preparation.registration is None:
+            return None
+        data = (self.folder / REFERENCE).read_bytes()
+        return decode(data, read_header(data))
 
     def golden_frames(self) -> list[bytes]:
         """The golden frames' encoded bytes, in the card's order."""
@@ -39,6 +54,8 @@ def load_package(folder: Path) -> Package:
     except (OSError, ValueError) as error:
         raise PackageError(f"{folder / CARD}: {error}", "export the package again") from error
     _verify(folder / GRAPH, card.graph_sha256)
+    if card.preparation.reference_sha256 is not None:
+        _verify(folder / REFERENCE, card.preparation.reference_sha256)
     for frame in card.golden:
         if Path(frame.file).name != frame.file:
             raise PackageError(f"{folder / CARD}: golden frame {frame.file!r} is not a plain file name")

@@ -1,13 +1,22 @@
 """A recipe says how one variant is inspected: its view, the detector, how thresholds are set, the deadline."""
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
 from trialsight.errors import RecipeError
+from trialsight.geometry.register import Registration
+from trialsight.geometry.scale import Scale
+from trialsight.geometry.shapes import Shape
+from trialsight.health import HealthLimits
+from trialsight.judging import Judging
+from trialsight.regions import Morphology
+from trialsight.rules import Rule
 from trialsight.structure import structure
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -15,21 +24,44 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 @dataclass(frozen=True)
 class View:
-    """One camera's view. `width_px` and `height_px` None: any frame size is taken and resized."""
+    """One camera's view. `width_px` and `height_px` None: any frame size is taken and resized.
+
+    Shapes are in pixels of the upright frame; with registration, in those of the reference. `roi`: what the model sees
+    is cropped to its box, and only what lies inside counts. `ignore`: where nothing counts. `zones`: names for rules.
+    """
 
     name: str = "default"
     width_px: int | None = None
     height_px: int | None = None
-    mm_per_px: float | None = None
+    scale: Scale | None = None
+    roi: Shape | None = None
+    ignore: tuple[Shape, ...] = ()
+    zones: dict[str, Shape] = field(default_factory=dict)
+    registration: Registration | None = None
 
     def __post_init__(self) -> None:
-        for label, value in (
-            ("width_px", self.width_px),
-            ("height_px", self.height_px),
-            ("mm_per_px", self.mm_per_px),
-        ):
+        for label, value in (("width_px", self.width_px), ("height_px", self.height_px)):
             if value is not None and value <= 0:
                 raise ValueError(f"{label} must be above 0, got {value}")
+        if self.width_px is None or self.height_px is None:
+            if self.roi or self.ignore or self.zones:
+                raise ValueError("shapes need a fixed frame size: give width_px and height_px")
+            return
+        shapes = {"roi": self.roi} if self.roi else {}
+        shapes |= {f"ignore[{index}]": shape for index, shape in enumerate(self.ignore)} | self.zones
+        for label, shape in shapes.items():
+            x, y, width, height = shape.box
+            if x < 0 or y < 0 or x + width > self.width_px or y + height > self.height_px:
+                raise ValueError(f"{label} reaches beyond the frame of {self.width_px}x{self.height_px} pixels")
+
+
+@dataclass(frozen=True)
+class HealthSpec:
+    """`learn`: limits of exposure, contrast and blur from the training frames. `frozen_after`: this many identical
+    frames in a row are a frozen camera; None never looks (a simulated or replayed camera repeats itself)."""
+
+    learn: bool = True
+    frozen_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +123,9 @@ class Recipe:
     input: Input = field(default_factory=Input)
     detector: DetectorSpec = field(default_factory=DetectorSpec)
     calibration: Calibration = field(default_factory=Calibration)
+    rules: tuple[Rule, ...] = ()
+    morphology: Morphology = field(default_factory=Morphology)
+    health: HealthSpec = field(default_factory=HealthSpec)
     deadline_ms: int = 2000
     seed: int = 0
 
@@ -101,6 +136,29 @@ class Recipe:
             )
         if self.deadline_ms <= 0:
             raise ValueError(f"deadline_ms must be above 0, got {self.deadline_ms}")
+        self.judging(None)  # so that a rule that can't work is refused here, not when the model is made
+
+    def judging(self, health: HealthLimits | None) -> Judging:
+        """What the card says of how a map is judged; `health` as learned from the training frames."""
+        view = self.view
+        return Judging(
+            scale=view.scale,
+            roi=view.roi,
+            ignore=view.ignore,
+            zones=view.zones,
+            rules=self.rules,
+            morphology=self.morphology,
+            health=health if self.health.learn else None,
+            frozen_after=self.health.frozen_after,
+        )
+
+    def content_hash(self) -> str:
+        """Hex sha256 of what the recipe says, whatever its file looked like: its version."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def to_yaml(self) -> str:
+        """The recipe as a file; `load_recipe` gives the same recipe back."""
+        return yaml.safe_dump(_plain(asdict(self)), sort_keys=False, allow_unicode=True)
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -115,3 +173,12 @@ def load_recipe(path: Path) -> Recipe:
         return structure(Recipe, data, "recipe")
     except ValueError as error:
         raise RecipeError(f"{path}: {error}", "see configs/recipes for examples") from error
+
+
+def _plain(value: Any) -> Any:
+    """Without None (which is every default's meaning) and with lists for tuples, as YAML wants it."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -5,7 +5,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from trialsight.geometry.scale import Scale
 
@@ -61,13 +61,14 @@ class Region:
 def find_regions(
     defect_map: NDArray[np.float32],
     threshold: float,
-    frame_size_px: tuple[int, int],
+    window_px: tuple[float, float, float, float],
     scale: Scale | None = None,
     morphology: Morphology | None = None,
 ) -> tuple[Region, ...]:
     """Regions whose scores reach `threshold`, strongest first, at most 64 (8-connected, at map resolution).
 
-    `frame_size_px` is (width, height). A pixel of the map stands for a rectangle of frame pixels.
+    `window_px` (x, y, width, height) is the part of the frame that the map covers; a pixel of the map stands for a
+    rectangle of frame pixels.
     """
     morphology = morphology or Morphology()
     mask = (defect_map >= threshold).astype(np.uint8)
@@ -79,7 +80,10 @@ def find_regions(
         padded = np.pad(mask, side)  # so that closing doesn't glue regions to the border
         mask = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[side:-side, side:-side], np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    step = (frame_size_px[0] / defect_map.shape[1], frame_size_px[1] / defect_map.shape[0])
+    grid = Grid(
+        origin=(window_px[0], window_px[1]),
+        step=(window_px[2] / defect_map.shape[1], window_px[3] / defect_map.shape[0]),
+    )
     found = []
     for label in range(1, count):
         left, top, width, height, _ = (int(value) for value in stats[label])
@@ -89,41 +93,52 @@ def find_regions(
     found.sort(key=lambda one: -one[0])
     kept = [one for rank, one in enumerate(found) if rank == 0 or one[3].sum() >= morphology.min_area_px]
     return tuple(
-        _measure(defect_map[window], inside, corner, step, scale) for _, corner, window, inside in kept[:MAX_REGIONS]
+        _measure(defect_map[window], inside, corner, grid, scale) for _, corner, window, inside in kept[:MAX_REGIONS]
     )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the map lies in the frame: its top left corner, and the frame pixels that a map pixel stands for."""
+
+    origin: tuple[float, float]
+    step: tuple[float, float]
+
+    @property
+    def cell_px(self) -> float:
+        """Frame pixels in one map pixel (an area)."""
+        return self.step[0] * self.step[1]
+
+    def to_frame(self, points: ArrayLike) -> NDArray[np.float64]:
+        """(N, 2) map positions, a pixel's centre at +0.5, to frame pixels."""
+        return np.asarray(points, np.float64) * self.step + self.origin
 
 
 def _measure(
     scores: NDArray[np.float32],
     inside: NDArray[np.bool_],
     corner: tuple[int, int],
-    step: tuple[float, float],
+    grid: Grid,
     scale: Scale | None,
 ) -> Region:
-    """`scores` and `inside` are the region's window; `corner` its place in the map; `step` frame pixels a map pixel."""
+    """`scores` and `inside` are the region's window, `corner` its place in the map."""
     outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cells = np.concatenate([outline[:, 0, :] for outline in outlines]).astype(np.float64)
-    centres_px = (cells + corner + 0.5) * step
+    outline = max(outlines, key=len)[:, 0, :]
+    centres_px = grid.to_frame(outline + np.add(corner, 0.5))
     ys, xs = inside.nonzero()
-    center_x, center_y = (float(xs.mean() + corner[0] + 0.5) * step[0], float(ys.mean() + corner[1] + 0.5) * step[1])
-    area_px = float(inside.sum()) * step[0] * step[1]
-    length_px, width_px, angle = _sides(centres_px, (step[0] * step[1]) ** 0.5)
+    ((center_x, center_y),) = grid.to_frame(np.array([(xs.mean(), ys.mean())]) + np.add(corner, 0.5)).tolist()
+    area_px = float(inside.sum()) * grid.cell_px
+    length_px, width_px, angle = _sides(centres_px, grid.cell_px**0.5)
     area_mm2 = length_mm = width_mm = None
     if scale is not None:
         pixel_mm2 = scale.mm2_per_px(center_x, center_y)
-        long, short, _ = _sides(scale.to_mm(centres_px), (step[0] * step[1] * pixel_mm2) ** 0.5)
+        long, short, _ = _sides(scale.to_mm(centres_px), (grid.cell_px * pixel_mm2) ** 0.5)
         area_mm2, length_mm, width_mm = round(area_px * pixel_mm2, 4), round(long, 4), round(short, 4)
-    simple, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    outline = max(simple, key=len)[:, 0, :] + np.add(corner, 0.5)
-    height, width = inside.shape
+    (left, top), (right, bottom) = grid.to_frame(np.array([corner, np.add(corner, inside.shape[::-1])])).tolist()
+    corners = cv2.approxPolyDP(outline, 0.5, closed=True)[:, 0, :]
     return Region(
-        contour=tuple((round(x * step[0], 1), round(y * step[1], 1)) for x, y in outline.tolist()),
-        box_px=(
-            round(corner[0] * step[0], 1),
-            round(corner[1] * step[1], 1),
-            round(width * step[0], 1),
-            round(height * step[1], 1),
-        ),
+        contour=tuple((round(x, 1), round(y, 1)) for x, y in grid.to_frame(corners + np.add(corner, 0.5)).tolist()),
+        box_px=(round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1)),
         center_px=(round(center_x, 1), round(center_y, 1)),
         area_px=round(area_px, 1),
         length_px=round(length_px, 1),

@@ -7,7 +7,7 @@ import pytest
 from trialsight.card import Preparation
 from trialsight.errors import FrameError, FrameFault
 from trialsight.image import decode, read_header
-from trialsight.prepare import decode_and_prepare
+from trialsight.prepare import Preparer
 
 RED = np.zeros((48, 64, 3), np.uint8)
 RED[..., 2] = 230  # OpenCV writes BGR
@@ -61,10 +61,10 @@ def test_reduced_decode_gives_the_same_picture_smaller(reduced: int) -> None:
     smooth = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
     data = encoded(smooth, ".jpg")
     assert decode(data, read_header(data), reduced).shape == (256 // reduced, 384 // reduced, 3)
-    whole, _ = decode_and_prepare(data, read_header(data), Preparation(96, 64))
-    small, size = decode_and_prepare(data, read_header(data), Preparation(96, 64, reduced_decode=reduced))
-    assert size == (384, 256)
-    assert np.abs(whole.astype(int) - small.astype(int)).max() <= 6
+    whole = Preparer(Preparation(96, 64)).decode(data, read_header(data))
+    small = Preparer(Preparation(96, 64, reduced_decode=reduced)).decode(data, read_header(data))
+    assert small.frame_size_px == (384, 256)
+    assert np.abs(whole.pixels.astype(int) - small.pixels.astype(int)).max() <= 6
 
 
 def test_an_exif_quarter_turn_is_undone_and_the_geometry_is_the_upright_one() -> None:
@@ -72,13 +72,13 @@ def test_an_exif_quarter_turn_is_undone_and_the_geometry_is_the_upright_one() ->
     data = encoded(RED, ".jpg")
     turned = data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
     preparation = Preparation(24, 32, frame_width_px=48, frame_height_px=64)
-    pixels, size = decode_and_prepare(turned, read_header(turned), preparation)
-    assert size == (48, 64)
-    assert pixels.shape == (32, 24, 3)
+    prepared = Preparer(preparation).decode(turned, read_header(turned))
+    assert prepared.frame_size_px == (48, 64)
+    assert prepared.pixels.shape == (32, 24, 3)
 
 
 def test_another_geometry_than_the_recipes_is_refused() -> None:
     data = encoded(RED, ".png")
     with pytest.raises(FrameError, match=r"64x48.*640x480") as caught:
-        decode_and_prepare(data, read_header(data), Preparation(32, 32, frame_width_px=640, frame_height_px=480))
+        Preparer(Preparation(32, 32, frame_width_px=640, frame_height_px=480)).decode(data, read_header(data))
     assert caught.value.fault is FrameFault.WRONG_GEOMETRY

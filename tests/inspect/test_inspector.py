@@ -7,8 +7,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from trialsight import FrameError, Inspector, PackageError, Thresholds, Verdict
-from trialsight.card import Preparation
 from trialsight.errors import FrameFault
+from trialsight.geometry.scale import Scale
+from trialsight.judging import Judging
 
 PackageMaker = Callable[..., Path]
 
@@ -36,7 +37,7 @@ def test_bytes_and_pixels_get_the_same_verdict(make_package: PackageMaker, spot:
 
 
 def test_a_region_lies_where_the_defect_is_in_frame_pixels_and_mm(make_package: PackageMaker) -> None:
-    inspector = Inspector.load(make_package(preparation=Preparation(64, 64, mm_per_px=0.5)))
+    inspector = Inspector.load(make_package(judging=Judging(scale=Scale(mm_per_px=0.5))))
     found = inspector(frame(255, side=256))  # four times the model's input
     (region,) = found.regions
     assert region.box_px == (64, 64, 64, 64)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from trialsight.card import Preparation
+from trialsight.health import HealthLimits, learn_limits
+from trialsight.prepare import Preparer
 from trialsight.recipe import Recipe
 from trialsight_datasets.sample import Sample
 from trialsight_training.backbones import create_backbone
@@ -22,15 +24,16 @@ class FittedDetector:
     model: PatchMemory
     scores: tuple[float, ...]
     folds: int
+    health: HealthLimits
     description: dict[str, object]
 
 
-def fit(samples: Sequence[Sample], recipe: Recipe, preparation: Preparation, progress: Progress) -> FittedDetector:
+def fit(samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress: Progress) -> FittedDetector:
     """`samples` are good parts. The same seed, samples and threads give the same detector."""
     spec = recipe.detector
     backbone = create_backbone(spec.backbone, spec.weights, spec.layers, recipe.seed)
     with progress.task("features", len(samples)) as step:
-        features = extract(backbone, samples, preparation, step)
+        features, health = extract(backbone, samples, preparer, step)
     folds = assign_folds(len(samples), recipe.calibration.folds, recipe.seed)
     with progress.task("memory", spec.bank_size) as step:
         fitted = fit_patch_memory(features, folds, spec.bank_size, recipe.seed, step)
@@ -40,12 +43,15 @@ def fit(samples: Sequence[Sample], recipe: Recipe, preparation: Preparation, pro
         for fold, memory in enumerate(fitted.held_out):
             judge = PatchMemory(backbone, memory, smoothing).judge
             for index in (folds == fold).nonzero()[:, 0]:
-                scores[index] = judge(features[index : index + 1])[1][0]
+                defect_map, score = judge(features[index : index + 1])
+                mask = _mask(recipe, preparer, defect_map)
+                scores[index] = score[0] if mask is None else defect_map[0][mask].max()
             step()
     return FittedDetector(
         model=PatchMemory(backbone, fitted.memory, smoothing).eval(),
         scores=tuple(scores.tolist()),
         folds=len(fitted.held_out),
+        health=learn_limits(health),
         description={
             "name": spec.name,
             "backbone": backbone.name,
@@ -55,3 +61,13 @@ def fit(samples: Sequence[Sample], recipe: Recipe, preparation: Preparation, pro
             "features": sum(backbone.channels),
         },
     )
+
+
+def _mask(recipe: Recipe, preparer: Preparer, defect_map: Tensor) -> Tensor | None:
+    """Where defects count, as the inspector will have it: held-out scores must be taken there alone."""
+    preparation = preparer.preparation
+    if preparation.frame_width_px is None or preparation.frame_height_px is None:
+        return None
+    window = preparation.crop_px or (0, 0, preparation.frame_width_px, preparation.frame_height_px)
+    mask = recipe.judging(None).mask((defect_map.shape[1], defect_map.shape[2]), window)
+    return None if mask is None else torch.from_numpy(mask)

@@ -1,18 +1,25 @@
 """How a recipe's view becomes the model's input: its sides, the frame size that is expected, how JPEGs are decoded."""
 
+import hashlib
 from collections.abc import Sequence
 from statistics import median
 
 from trialsight.card import Preparation
 from trialsight.errors import TrialsightError
+from trialsight.geometry.shapes import Shape
+from trialsight.image import decode, read_header
+from trialsight.prepare import Preparer
 from trialsight.recipe import Recipe
 
 # Trunks reduce up to 32 times; other sides would be padded unevenly.
 MULTIPLE = 32
 REDUCED = (4, 2)
+CROP_STEP = 8
 
 
-def preparation_for(recipe: Recipe, sizes_px: Sequence[tuple[int, int]]) -> Preparation:
+def preparation_for(
+    recipe: Recipe, sizes_px: Sequence[tuple[int, int]], reference_sha256: str | None = None
+) -> Preparation:
     """`sizes_px`: (width, height) of each frame. Raises TrialsightError where the recipe names another size.
 
     The frame size is fixed where the recipe's view fixes it or all frames agree, so that the service can refuse a
@@ -29,16 +36,37 @@ def preparation_for(recipe: Recipe, sizes_px: Sequence[tuple[int, int]]) -> Prep
         )
     if expected is None and len(set(sizes_px)) == 1:
         expected = sizes_px[0]
-    width, height = _input_sides(recipe, sizes_px)
-    reduced = (r for r in REDUCED if all(-(-w // r) >= width and -(-h // r) >= height for w, h in sizes_px))
+    crop = None if view.roi is None or expected is None else _crop(view.roi, expected)
+    seen = [crop[2:]] if crop else sizes_px
+    width, height = _input_sides(recipe, seen)
+    reduced = (r for r in REDUCED if all(-(-w // r) >= width and -(-h // r) >= height for w, h in seen))
     return Preparation(
         width_px=width,
         height_px=height,
         frame_width_px=expected[0] if expected else None,
         frame_height_px=expected[1] if expected else None,
         reduced_decode=next(reduced, 1),
-        mm_per_px=view.mm_per_px,
+        crop_px=crop,
+        registration=view.registration,
+        reference_sha256=reference_sha256,
     )
+
+
+def preparer_for(recipe: Recipe, sizes_px: Sequence[tuple[int, int]], reference: bytes | None) -> Preparer:
+    """The preparation and what it needs to run. `reference`: the encoded picture that frames are registered to."""
+    if reference is None:
+        return Preparer(preparation_for(recipe, sizes_px))
+    picture = decode(reference, read_header(reference))
+    return Preparer(preparation_for(recipe, sizes_px, hashlib.sha256(reference).hexdigest()), picture)
+
+
+def _crop(roi: Shape, size_px: tuple[int, int]) -> tuple[int, int, int, int]:
+    """x, y, width, height of the box around it, on multiples of 8, so that reduced decoding cuts whole pixels."""
+    x, y, width, height = roi.box
+    left, top = int(x) // CROP_STEP * CROP_STEP, int(y) // CROP_STEP * CROP_STEP
+    right = min(size_px[0], -int(-(x + width) // CROP_STEP) * CROP_STEP)
+    bottom = min(size_px[1], -int(-(y + height) // CROP_STEP) * CROP_STEP)
+    return left, top, right - left, bottom - top
 
 
 def _input_sides(recipe: Recipe, sizes_px: Sequence[tuple[int, int]]) -> tuple[int, int]:

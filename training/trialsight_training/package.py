@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from trialsight.card import Card, Preparation, Promise, Provenance
-from trialsight.files import sha256_of
+from trialsight.card import Card, Promise, Provenance
+from trialsight.files import sha256_of, write_atomic
 from trialsight.inspector import Inspector
-from trialsight.package import GOLDEN, GRAPH, write_card
+from trialsight.package import GOLDEN, GRAPH, REFERENCE, write_card
+from trialsight.prepare import Preparer
 from trialsight.recipe import Recipe
 from trialsight.verdict import Thresholds
 from trialsight_datasets.sample import Sample
@@ -31,7 +32,8 @@ def write_package(
     folder: Path,
     fitted: FittedDetector,
     recipe: Recipe,
-    preparation: Preparation,
+    preparer: Preparer,
+    reference: bytes | None,
     calibrated: tuple[Thresholds, Promise],
     train: Sequence[Sample],
     provenance: Provenance,
@@ -42,8 +44,11 @@ def write_package(
     """
     folder.mkdir(parents=True)
     graph = folder / GRAPH
+    preparation = preparer.preparation
     export_onnx(fitted.model, (preparation.width_px, preparation.height_px), graph)
-    check_parity(fitted.model, graph, np.stack(list(islice(prepared(train, preparation), PARITY_FRAMES))))
+    check_parity(fitted.model, graph, np.stack(list(islice(prepared(train, preparer), PARITY_FRAMES))))
+    if reference is not None:
+        write_atomic(folder / REFERENCE, reference)
     thresholds, promise = calibrated
     card = Card(
         recipe=recipe.name,
@@ -61,6 +66,7 @@ def write_package(
         product=recipe.product,
         variant=recipe.variant,
         deadline_ms=recipe.deadline_ms,
+        judging=recipe.judging(fitted.health),
     )
     write_card(folder, card)
     return Inspector.load(folder, threads=2)

@@ -19,9 +19,10 @@ from trialsight_datasets.sample import ImageSet, Sample
 from trialsight_training.calibrate import calibrate, check_count
 from trialsight_training.evaluate import Evaluation, evaluate_package
 from trialsight_training.fit import fit
-from trialsight_training.geometry import preparation_for
+from trialsight_training.geometry import preparer_for
 from trialsight_training.package import complete_package, git_commit, library_versions, write_package
 from trialsight_training.progress import Progress
+from trialsight_training.reference import reference_picture
 from trialsight_training.track import PACKAGE, Run, tracking
 
 
@@ -62,8 +63,9 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
     ):
         folder = Path(scratch) / PACKAGE
         plots = Path(scratch) / "plots"
-        preparation = preparation_for(recipe, _sizes(image_set, progress))
-        fitted = fit(train, recipe, preparation, progress)
+        reference = reference_picture(recipe, train)
+        preparer = preparer_for(recipe, _sizes(image_set, progress), reference)
+        fitted = fit(train, recipe, preparer, progress)
         calibrated = calibrate(fitted.scores, recipe.calibration, fitted.folds)
         with progress.task("store"):
             opened = run()
@@ -75,7 +77,7 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
                 mlflow_run_id=opened.run_id,
                 versions=library_versions(),
             )
-            inspector = write_package(folder, fitted, recipe, preparation, calibrated, train, provenance)
+            inspector = write_package(folder, fitted, recipe, preparer, reference, calibrated, train, provenance)
         with progress.task("evaluation", 2 * len(image_set.test)) as step:
             evaluation = evaluate_package(inspector, image_set.test, step)
             card = complete_package(inspector, evaluation, train)

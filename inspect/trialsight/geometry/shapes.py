@@ -32,19 +32,25 @@ class Shape:
         x, y, width, height = self.rect
         return np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], dtype=np.float64)
 
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """x, y, width, height of the upright rectangle around it."""
+        low, high = self.outline.min(axis=0), self.outline.max(axis=0)
+        return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
+
     def holds(self, x: float, y: float) -> bool:
         """Whether a point lies inside or on the outline."""
         return cv2.pointPolygonTest(self.outline.astype(np.float32), (x, y), measureDist=False) >= 0
 
 
-def rasterise(shape: Shape, size: tuple[int, int], frame_size_px: tuple[int, int]) -> NDArray[np.bool_]:
-    """(h, w) bool mask of a shape on a grid of `size` (width, height) that covers the whole frame.
+def rasterise(shape: Shape, size: tuple[int, int], window_px: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+    """(h, w) bool mask of a shape on a grid of `size` (width, height) that covers a window x, y, width, height.
 
     A cell belongs to the shape when its centre does.
     """
-    width, height = size
-    xs = (np.arange(width) + 0.5) * frame_size_px[0] / width
-    ys = (np.arange(height) + 0.5) * frame_size_px[1] / height
+    left, top, width, height = window_px
+    xs = left + (np.arange(size[0]) + 0.5) * width / size[0]
+    ys = top + (np.arange(size[1]) + 0.5) * height / size[1]
     return _inside(shape.outline, *np.meshgrid(xs, ys))
 
 

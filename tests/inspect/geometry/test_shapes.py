@@ -8,7 +8,7 @@ from trialsight.geometry.shapes import Shape, rasterise
 
 
 def test_a_rectangle_covers_the_cells_whose_centres_it_holds() -> None:
-    mask = rasterise(Shape(rect=(20, 0, 40, 10)), (8, 4), (80, 40))
+    mask = rasterise(Shape(rect=(20, 0, 40, 10)), (8, 4), (0, 0, 80, 40))
     expected = np.zeros((4, 8), bool)
     expected[0, 2:6] = True
     assert (mask == expected).all()
@@ -18,7 +18,7 @@ def test_a_concave_polygon_leaves_its_notch_out() -> None:
     notch = Shape(polygon=((0, 0), (10, 0), (10, 10), (5, 3), (0, 10)))
     assert notch.holds(5, 1)
     assert not notch.holds(5, 8)
-    mask = rasterise(notch, (10, 10), (10, 10))
+    mask = rasterise(notch, (10, 10), (0, 0, 10, 10))
     assert mask[1].all()
     assert not mask[9, 4:6].any()
 
@@ -36,7 +36,7 @@ def test_rasterising_agrees_with_the_point_test_away_from_the_outline(
     shape = Shape(polygon=tuple(points))
     centre = (x + 0.5, y + 0.5)
     if abs(cv2.pointPolygonTest(shape.outline.astype(np.float32), centre, True)) > 0.01:
-        assert rasterise(shape, (30, 30), (30, 30))[y, x] == shape.holds(*centre)
+        assert rasterise(shape, (30, 30), (0, 0, 30, 30))[y, x] == shape.holds(*centre)
 
 
 @pytest.mark.parametrize(
