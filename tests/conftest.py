@@ -101,7 +101,7 @@ def make_package(tmp_path: Path) -> PackageMaker:
         if reference is not None:
             (folder / "reference.png").write_bytes(reference)
         frames = []
-        for index, (verdict, spot) in enumerate((golden or {Verdict.PASS: None, Verdict.REJECT: 255}).items()):
+        for index, (verdict, spot) in enumerate(({Verdict.PASS: None, Verdict.REJECT: 255} if golden is None else golden).items()):
             file = folder / "golden" / f"{index}-{verdict.value}.png"
             file.write_bytes(encode(gray_frame(spot)))
             frames.append(GoldenFrame(file.name, sha256_of(file), verdict, score=0.0))

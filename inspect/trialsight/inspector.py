@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trialsight.card import Card
 from trialsight.detector import Detector
-from trialsight.errors import FrameError, FrameFault
+from trialsight.errors import FrameError, FrameFault, PackageError
 from trialsight.image import ImageHeader, Limits, check_header
 from trialsight.judge import Judge
 from trialsight.package import Package, load_package
@@ -52,7 +52,15 @@ class Inspector:
         self.limits = limits or Limits()
         self._detector = Detector(package.graph, threads)
         self._preparer = Preparer(package.card.preparation, package.reference())
-        self._judge = Judge(package.card)
+        preparation = package.card.preparation
+        try:
+            # A first run on a blank frame: finds a model that can't run before a part depends on it, and warms it.
+            blank = np.zeros((preparation.height_px, preparation.width_px, 3), np.uint8)
+            defect_map, _ = self._detector.run(blank)
+            self._judge = Judge(package.card, (defect_map.shape[0], defect_map.shape[1]))
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise PackageError(f"{package.folder} doesn't run: {problem}", "train or export it again") from error
 
     @classmethod
     def load(cls, folder: Path | str, threads: int = 1, limits: Limits | None = None) -> "Inspector":

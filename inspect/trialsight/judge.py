@@ -26,12 +26,19 @@ class Judged:
 
 
 class Judge:
-    """One card's judging. The map's score must be its maximum, as every detector of this project makes it."""
+    """One card's judging of maps of one shape (h, w).
 
-    def __init__(self, card: Card) -> None:
+    The score is taken to be the map's maximum, as every detector of this project makes it: where a mask hides part of
+    the map, the maximum of the rest takes its place. Raises ValueError when the mask leaves nothing.
+    """
+
+    def __init__(self, card: Card, map_shape: tuple[int, int]) -> None:
         self._preparation = card.preparation
         self._judging = card.judging
-        self._masks: dict[tuple[int, int], NDArray[np.bool_] | None] = {}
+        self._mask: NDArray[np.bool_] | None = None
+        size = (card.preparation.frame_width_px, card.preparation.frame_height_px)
+        if size[0] is not None and size[1] is not None:  # shapes need a fixed frame size
+            self._mask = card.judging.mask(map_shape, card.preparation.crop_px or (0, 0, size[0], size[1]))
 
     def unfit(self, prepared: Prepared) -> str | None:
         """Why this picture must not be judged, or None."""
@@ -44,10 +51,9 @@ class Judge:
     ) -> Judged:
         judging, size = self._judging, prepared.frame_size_px
         window = self._preparation.crop_px or (0, 0, *size)
-        mask = self._mask((defect_map.shape[0], defect_map.shape[1]), window)
-        if mask is not None:
-            defect_map = np.where(mask, defect_map, np.float32(0))
-            score = float(defect_map[mask].max())
+        if self._mask is not None:
+            score = float(defect_map[self._mask].max())
+            defect_map = np.where(self._mask, defect_map, np.float32(0))
         regions = find_regions(defect_map, thresholds.region, window, judging.scale, judging.morphology)
         ruling = rule_on(score, regions, thresholds, judging.rules, judging.zones)
         if prepared.pose is not None:
@@ -55,12 +61,6 @@ class Judge:
         if prepared.pose is not None or self._preparation.crop_px is not None:
             defect_map = _over_frame(defect_map, window, size, prepared.pose)
         return Judged(ruling, score, regions, defect_map)
-
-    def _mask(self, shape: tuple[int, int], window_px: tuple[float, float, float, float]) -> NDArray[np.bool_] | None:
-        """Shapes need a fixed frame size, so one mask a map shape is all there is."""
-        if shape not in self._masks:
-            self._masks[shape] = self._judging.mask(shape, window_px)
-        return self._masks[shape]
 
 
 def _moved(region: Region, pose: Pose, width_px: int) -> Region:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -85,30 +86,44 @@ def test_a_model_that_gives_no_number_gives_no_verdict(make_package: PackageMake
     assert found.defect_map is None
 
 
-def test_a_model_that_fails_to_run_gives_no_verdict(make_package: PackageMaker) -> None:
+def graph_that_fails_above(brightness: int) -> onnx.ModelProto:
+    """Looks the mean brightness up in a table with too few entries: fails at run time, and only on bright frames."""
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["frame"], ["f"], to=TensorProto.FLOAT),
-            helper.make_node("ReduceMean", ["f", "last"], ["gray"], keepdims=0),
-            helper.make_node("Reshape", ["gray", "shape"], ["defect_map"]),  # fits only another size
+            helper.make_node("ReduceMean", ["f", "axes"], ["mean"], keepdims=0),
+            helper.make_node("Cast", ["mean"], ["index"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["table", "index"], ["looked_up"]),
+            helper.make_node("Reshape", ["looked_up", "shape"], ["defect_map"]),
             helper.make_node("ReduceMax", ["defect_map", "sides"], ["score"], keepdims=0),
         ],
-        "misshapen",
+        "fragile",
         [helper.make_tensor_value_info("frame", TensorProto.UINT8, ["n", "H", "W", 3])],
         [
-            helper.make_tensor_value_info("defect_map", TensorProto.FLOAT, ["a", "b", "c"]),
+            helper.make_tensor_value_info("defect_map", TensorProto.FLOAT, ["n", "h", "w"]),
             helper.make_tensor_value_info("score", TensorProto.FLOAT, ["n"]),
         ],
         [
-            helper.make_tensor("last", TensorProto.INT64, [1], [3]),
+            helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3]),
             helper.make_tensor("sides", TensorProto.INT64, [2], [1, 2]),
-            helper.make_tensor("shape", TensorProto.INT64, [3], [1, 7, 7]),
+            helper.make_tensor("shape", TensorProto.INT64, [3], [-1, 1, 1]),
+            helper.make_tensor("table", TensorProto.FLOAT, [brightness], [0.0] * brightness),
         ],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    found = Inspector.load(make_package(graph=model))(frame(None))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def test_a_model_that_fails_on_a_frame_gives_no_verdict(make_package: PackageMaker) -> None:
+    inspector = Inspector.load(make_package(graph=graph_that_fails_above(150)))
+    assert inspector(frame(None)).verdict is Verdict.PASS
+    found = inspector(np.full((64, 64, 3), 200, np.uint8))
     assert found.verdict is Verdict.NO_VERDICT
     assert "model failed" in (found.reason or "")
+
+
+def test_a_model_that_cannot_run_at_all_is_not_loaded(make_package: PackageMaker) -> None:
+    with pytest.raises(PackageError, match="doesn't run"):
+        Inspector.load(make_package(graph=graph_that_fails_above(0)))
 
 
 @pytest.mark.parametrize(

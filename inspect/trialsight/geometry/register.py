@@ -81,44 +81,55 @@ class Aligner:
         self._pyramid = []
         for side in (COARSE_SIDE, FINE_SIDE):
             factor = min(1.0, side / max(width, height))
-            self._pyramid.append(_gray(reference, (round(width * factor), round(height * factor))))
+            self._pyramid.append(_standard(_gray(reference, (round(width * factor), round(height * factor)))))
+        low, high = np.quantile(self._pyramid[0], (0.001, 0.999))
+        self._range = (float(low) - 0.1, float(high) + 0.1)
         self._turned = _turned(self._pyramid[0], limits.max_rotation_deg + 4)
 
     def find(self, frame: NDArray[np.uint8]) -> Pose:
         """The pose of an (H, W, 3) RGB frame; where nothing fits, one with a correlation of 0."""
-        coarse = _gray(frame, self._pyramid[0].shape[::-1])
-        matrix = self._coarse(coarse)
-        correlation = 0.0
+        gray, reference = self._alike(frame, 0), self._pyramid[0]
+        matrix = self._coarse(gray)
         try:
-            for reference, iterations in zip(self._pyramid, (60, 20), strict=True):
-                size = reference.shape[::-1]
-                start = _on_centres(matrix, size[0])
-                correlation, refined = _ecc(_gray(frame, size), reference, start, iterations)
-                matrix = _on_areas(refined, size[0])
+            for level, iterations in enumerate((60, 20)):
+                gray, reference = self._alike(frame, level), self._pyramid[level]
+                start = _on_centres(matrix, reference.shape[1])
+                matrix = _on_areas(_ecc(gray, reference, start, iterations), reference.shape[1])
         except cv2.error:  # ECC raises when it doesn't converge
             return Pose(np.eye(2, 3), math.inf, 0.0, 0.0)
         centre = np.array([0.5, 0.5 * frame.shape[0] / frame.shape[1], 1.0])
         shift = matrix @ centre - centre[:2]
         rotation = math.degrees(math.atan2(matrix[1, 0], matrix[0, 0]))
+        correlation = _agreement(gray, reference, _on_centres(matrix, reference.shape[1]))
         return Pose(matrix, float(np.hypot(*shift)), rotation, correlation)
+
+    def _alike(self, frame: NDArray[np.uint8], level: int) -> NDArray[np.float32]:
+        """The frame's gray in the reference's units, cut off at its range, so that no glaring defect leads the search."""
+        reference = self._pyramid[level]
+        return np.asarray(np.clip(_standard(_gray(frame, reference.shape[::-1])), *self._range), np.float32)
 
     def _coarse(self, frame: NDArray[np.float32]) -> NDArray[np.float64]:
         """The best of the candidate turns, with the shift that goes with it."""
-        window = cv2.createHanningWindow(frame.shape[::-1], cv2.CV_32F)
-        best, best_response = np.eye(2, 3), -1.0
+        size = frame.shape[::-1]
+        window = cv2.createHanningWindow(size, cv2.CV_32F)
+        best, best_score = np.eye(2, 3), -1.0
         for turn, turned in self._turned:
-            shift, response = cv2.phaseCorrelate(turned, frame, window)
-            if response > best_response:
-                best, best_response = turn.copy(), response
-                best[:, 2] += np.array(shift)
-        return _on_areas(best, frame.shape[1])
+            (dx, dy), _ = cv2.phaseCorrelate(turned, frame, window)
+            shift = np.array([[1, 0, dx], [0, 1, dy]])
+            moved = cv2.warpAffine(turned, shift, size, borderMode=cv2.BORDER_REPLICATE)
+            score = _correlation(np.asarray(moved, np.float32), frame)
+            if score > best_score:
+                best, best_score = turn.copy(), score
+                best[:, 2] += (dx, dy)
+        return _on_areas(best, size[0])
 
 
 def _turned(reference: NDArray[np.float32], reach: float) -> list[tuple[NDArray[np.float64], NDArray[np.float32]]]:
     """The reference at turns two degrees apart, each with its matrix."""
     height, width = reference.shape
     turns = []
-    for angle in np.arange(-reach, reach + 0.1, 2.0):
+    steps = math.ceil(reach / 2)
+    for angle in np.linspace(-2 * steps, 2 * steps, 2 * steps + 1):
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
         picture = cv2.warpAffine(reference, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         turns.append((np.asarray(matrix, np.float64), np.asarray(picture, np.float32)))
@@ -127,11 +138,36 @@ def _turned(reference: NDArray[np.float32], reach: float) -> list[tuple[NDArray[
 
 def _ecc(
     frame: NDArray[np.float32], reference: NDArray[np.float32], start: NDArray[np.float64], iterations: int
-) -> tuple[float, NDArray[np.float64]]:
+) -> NDArray[np.float64]:
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, iterations, 1e-5)
     warp = start.astype(np.float32)
-    correlation, matrix = cv2.findTransformECC(reference, frame, warp, cv2.MOTION_EUCLIDEAN, criteria)
-    return float(correlation), np.asarray(matrix, np.float64)
+    _, matrix = cv2.findTransformECC(reference, frame, warp, cv2.MOTION_EUCLIDEAN, criteria)
+    return np.asarray(matrix, np.float64)
+
+
+def _agreement(frame: NDArray[np.float32], reference: NDArray[np.float32], matrix: NDArray[np.float64]) -> float:
+    """Correlation of the aligned frame with the reference, without the tenth of the pixels that agree least.
+
+    A part with a large defect is to be rejected, not called misaligned.
+    """
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    aligned = cv2.warpAffine(frame, matrix, reference.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    apart = np.abs(np.asarray(aligned, np.float32) - reference)
+    kept = apart <= np.quantile(apart, 0.9)
+    return _correlation(np.asarray(aligned, np.float32)[kept], reference[kept])
+
+
+def _correlation(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
+    """Pearson's; 0 where either is flat, since a flat picture agrees with nothing."""
+    if x.std() < 1e-3 or y.std() < 1e-3:
+        return 0.0
+    return float(np.corrcoef(x.ravel(), y.ravel())[0, 1])
+
+
+def _standard(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Zero median and unit spread, by ranks, which a few extreme pixels can't move."""
+    low, middle, high = np.quantile(gray, (0.1, 0.5, 0.9))
+    return np.asarray((gray - middle) / max(high - low, 1.0), np.float32)
 
 
 def _on_centres(matrix: NDArray[np.float64], width_px: float) -> NDArray[np.float64]:
