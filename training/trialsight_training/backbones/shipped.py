@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as as_bytes
 
 from trialsight.errors import TrialsightError
-from trialsight.files import sha256_of, write_json_atomic
+from trialsight.files import sha256_of, write_atomic, write_json_atomic
 from trialsight.structure import structure
 from trialsight_training.backbones.backbone import Backbone
 from trialsight_training.backbones.student import LAYERS, Shape, Student
@@ -56,7 +57,7 @@ def save(student: Student, made: Made, weights: Path) -> StudentCard:
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
         raise TrialsightError("the student holds numbers that float16 can't", "distil again with a lower learning rate")
     card_of(weights).unlink(missing_ok=True)
-    save_file(tensors, weights)
+    write_atomic(weights, as_bytes(tensors))
     card = StudentCard(
         shape=student.shape,
         parameters=sum(tensor.numel() for tensor in tensors.values()),

@@ -74,10 +74,15 @@ def main(
 
 
 def git_commit() -> str:
-    """Of the script's own source; `-dirty` where it was changed since, `unknown` outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+    """Of the source tree; `-dirty` where this code was changed since, `unknown` outside a checkout."""
+    git = ("git", "-C", str(Path(__file__).parent.parent))
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if head.returncode:
+        return "unknown"
+    changed = subprocess.run(
+        [*git, "status", "--porcelain", "--", "distil", "backbones"], capture_output=True, text=True, check=True
+    )
+    return head.stdout.strip() + ("-dirty" if changed.stdout.strip() else "")
 
 
 def run() -> None:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
+from rich.progress import Progress as Bars
 
 from trialsight.home import Home
 from trialsight_training.distil.run import Progress, Settings
@@ -24,6 +25,8 @@ class Report:
             logging.getLogger(chatty).setLevel(logging.WARNING)
         self.console = Console(stderr=True, soft_wrap=True)
         self.minutes = settings.minutes
+        self.bars = Bars(console=self.console, transient=True, disable=not self.console.is_terminal)
+        self.bar = self.bars.add_task("distilling", total=settings.minutes)
         uri = home.tracking_uri
         local = uri.startswith("sqlite:///")
         if local:
@@ -43,11 +46,13 @@ class Report:
                 self.client.log_param(self.run_id, key, value)
 
     def __enter__(self) -> Self:
+        self.bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.bars.stop()
         self.client.set_terminated(self.run_id, "FAILED" if kind else "FINISHED")
 
     def note(self, text: str) -> None:
@@ -57,6 +62,7 @@ class Report:
         for key, value in at.metrics().items():
             if value == value:  # no loss was measured since the last report
                 self.client.log_metric(self.run_id, key, value, step=at.step)
+        self.bars.update(self.bar, completed=at.seconds / 60)
         self.note(
             f"{at.seconds / 60:6.1f} of {self.minutes:g} min, {at.images:8,} crops, loss {at.loss:.4f}, "
             f"unexplained {at.unexplained8:.4f} at stride 8, {at.unexplained16:.4f} at stride 16"

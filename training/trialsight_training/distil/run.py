@@ -249,12 +249,3 @@ def learning_rate_share(share: float, warm_up: float) -> float:
     if share < warm_up:
         return (share + 1e-3) / (warm_up + 1e-3)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (share - warm_up) / (1 - warm_up))))
-
-
-def snapshot(checkpoint: Path) -> Student:
-    """The averaged student of a run that is still going, folded."""
-    state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    identity = {k: v for k, v in state["settings"].items() if k in Shape.__dataclass_fields__}
-    student = Student(Shape(**identity))
-    student.load_state_dict(state["average"])
-    return fold(student, *state["spread"])
