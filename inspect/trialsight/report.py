@@ -1,27 +1,20 @@
-"""Inspections of files for a person: rows of plain data, and pictures with the regions drawn."""
+"""Inspections of files for a person or a spreadsheet: rows of plain data."""
 
-from collections.abc import Iterable
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from trialsight.errors import FrameError, TrialsightError
 from trialsight.files import write_atomic
-from trialsight.image import decode
 from trialsight.inspector import Inspection, Inspector
 from trialsight.verdict import Verdict
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
-# RGB; the word is drawn too, so the verdict never rests on colour alone.
-_COLORS = {
-    Verdict.PASS: (60, 200, 120),
-    Verdict.REVIEW: (240, 180, 40),
-    Verdict.REJECT: (235, 70, 60),
-    Verdict.NO_VERDICT: (150, 150, 150),
-}
+COLUMNS = ["file", "verdict", "rule", "reason", "score", "t1", "t2", "regions"]
+OF_LARGEST = ["area_px", "length_px", "width_px", "area_mm2", "length_mm", "width_mm", "peak"]
 
 
 def find_images(paths: Iterable[Path]) -> list[Path]:
@@ -58,6 +51,7 @@ def describe(file: Path, inspection: Inspection) -> dict[str, Any]:
     return {
         "file": str(file),
         "verdict": inspection.verdict.value,
+        "rule": inspection.rule,
         "reason": inspection.reason,
         "score": inspection.score,
         "thresholds": asdict(inspection.thresholds),
@@ -66,21 +60,21 @@ def describe(file: Path, inspection: Inspection) -> dict[str, Any]:
     }
 
 
-def draw(inspector: Inspector, file: Path, inspection: Inspection, folder: Path) -> Path | None:
-    """Write `file` with region outlines and its verdict as `folder`/stem_verdict.png; None where it has no pixels."""
-    if inspection.frame_size_px == (0, 0):
-        return None
-    data = file.read_bytes()
-    image = decode(data, inspector.check(data))
-    color = _COLORS[inspection.verdict]
-    unit = max(1, round(max(image.shape[:2]) / 400))
-    for region in inspection.regions:
-        outline = np.round(np.array(region.contour)).astype(np.int32)
-        cv2.polylines(image, [outline], isClosed=True, color=color, thickness=unit)
-    label = inspection.verdict.value + ("" if inspection.score is None else f"  {inspection.score:.3g}")
-    cv2.rectangle(image, (0, 0), (image.shape[1], 22 * unit), (20, 20, 20), cv2.FILLED)
-    cv2.putText(image, label, (6 * unit, 16 * unit), cv2.FONT_HERSHEY_SIMPLEX, 0.5 * unit, color, unit, cv2.LINE_AA)
-    encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    target = folder / f"{file.parent.name}-{file.stem}_{inspection.verdict.value}.png"
-    write_atomic(target, encoded.tobytes())
-    return target
+def one_line(row: Mapping[str, Any]) -> str:
+    """A row of `describe` as a line on a terminal."""
+    score = "-" if row["score"] is None else f"{row['score']:.4g}"
+    return f"{row['verdict']:<10} {score:>8}  {row['file']}  {row['reason'] or ''}".rstrip()
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One line a file: verdict, thresholds, the number of regions, and the measures of the largest one."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*COLUMNS, *(f"largest_{name}" for name in OF_LARGEST)])
+    writer.writeheader()
+    for row in rows:
+        largest: dict[str, Any] = max(row["regions"], key=lambda region: region["area_px"], default={})
+        measures = {f"largest_{name}": largest.get(name) for name in OF_LARGEST}
+        plain = {name: row[name] for name in ("file", "verdict", "rule", "reason", "score")}
+        thresholds = {name: row["thresholds"][name] for name in ("t1", "t2")}
+        writer.writerow({**plain, **thresholds, "regions": len(row["regions"]), **measures})
+    write_atomic(path, text.getvalue().encode("utf-8-sig"))  # the mark lets spreadsheets read 中文 right

@@ -32,7 +32,7 @@ def images(tmp_path: Path) -> Path:
 def test_help_lists_the_commands_of_every_wing() -> None:
     shown = trialsight("--help")
     assert shown.returncode == 0
-    for command in ("inspect", "data", "train", "evaluate", "promote", "serve", "camera", "demo"):
+    for command in ("inspect", "calibrate", "data", "train", "evaluate", "promote", "serve", "camera", "demo"):
         assert command in shown.stdout
 
 
@@ -73,3 +73,44 @@ def test_a_foreseen_fault_is_one_line_and_exit_1(
 def test_wrong_usage_is_exit_2() -> None:
     assert trialsight("inspect").returncode == 2
     assert trialsight("inspekt").returncode == 2
+
+
+def test_csv_has_a_row_a_file_with_the_largest_regions_measures(
+    make_package: PackageMaker, images: Path, tmp_path: Path
+) -> None:
+    import csv
+
+    done = trialsight("inspect", make_package(), images, "--csv", tmp_path / "verdicts.csv")
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "verdicts.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["verdict"] for row in rows] == ["pass", "reject", "no_verdict"]
+    assert float(rows[1]["largest_area_px"]) == 16 * 16
+    assert rows[1]["rule"] == "score"
+    assert rows[0]["largest_area_px"] == ""
+
+
+def test_calibrate_prints_a_scale_that_a_recipe_takes(tmp_path: Path) -> None:
+    from trialsight.recipe import load_recipe
+
+    target = tmp_path / "target.png"
+    assert trialsight("calibrate", target, "--draw").returncode == 0
+    done = trialsight("calibrate", target, "--square-mm", "6")
+    assert done.returncode == 0, done.stderr
+    recipe = tmp_path / "a.yaml"
+    recipe.write_text("name: a\nview:\n" + "\n".join(f"  {line}" for line in done.stdout.splitlines()))
+    scale = load_recipe(recipe).view.scale
+    assert scale is not None
+    # The drawing has 60 pixels a square, so 6 mm squares are 0.1 mm a pixel.
+    left, right = scale.to_mm(np.array([[100.0, 100.0], [400.0, 100.0]]))
+    assert np.linalg.norm(right - left) == pytest.approx(30.0, rel=0.002)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(("nowhere.png",), "nowhere.png can't be read"), (("--columns", "1", "x.png"), "at least 3x3 squares")],
+)
+def test_calibrate_names_what_is_wrong(words: tuple[str, ...], message: str) -> None:
+    done = trialsight("calibrate", *words)
+    assert done.returncode == 1
+    assert message in done.stderr

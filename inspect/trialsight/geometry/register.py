@@ -104,7 +104,7 @@ class Aligner:
         return Pose(matrix, float(np.hypot(*shift)), rotation, correlation)
 
     def _alike(self, frame: NDArray[np.uint8], level: int) -> NDArray[np.float32]:
-        """The frame's gray in the reference's units, cut off at its range, so that no glaring defect leads the search."""
+        """The frame's gray in the reference's units, cut off at its range: no glaring defect leads the search."""
         reference = self._pyramid[level]
         return np.asarray(np.clip(_standard(_gray(frame, reference.shape[::-1])), *self._range), np.float32)
 
