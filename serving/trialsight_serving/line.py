@@ -153,6 +153,7 @@ def _record(
         received_at=arrival.received_at,
         verdict=inspection.verdict.value,
         reason=inspection.reason,
+        rule=inspection.rule,
         score=inspection.score,
         thresholds=asdict(inspection.thresholds),
         regions=[region.to_json() for region in inspection.regions],

@@ -2,12 +2,16 @@
 
 import os
 
+import structlog
+
 from trialsight.errors import TrialsightError
 from trialsight_serving.access.keys import any_key
 from trialsight_serving.app import create_app
 from trialsight_serving.server import bind, make_server
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import open_database
+
+log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings) -> None:
@@ -18,6 +22,8 @@ def serve(settings: Settings) -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     listener = bind(settings.host, settings.port)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    log.info("listening", url=f"http://{host}:{listener.getsockname()[1]}", home=str(settings.paths.root))
     try:
         make_server(create_app(settings), settings).run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn raises the signal again once it has drained

@@ -17,15 +17,23 @@ _FRAME: JsonDict = {
     "part_id": "5f0f7a3c1d2e4b6a8c9d0e1f2a3b4c5d",
     "verdict": "reject",
     "reason": "score 41.2 > t2 28.7",
+    "rule": "score",
     "score": 41.2,
     "thresholds": {"t1": 24.1, "t2": 28.7, "region": 28.7},
     "regions": [
         {
             "contour": [[120.5, 80.5], [140.5, 80.5], [140.5, 96.5]],
             "box_px": [120.0, 80.0, 24.0, 16.0],
+            "center_px": [132.0, 88.0],
             "area_px": 320.0,
-            "area_mm2": 0.8,
+            "length_px": 24.0,
+            "width_px": 16.0,
+            "angle_deg": 12.0,
             "peak": 41.2,
+            "mean": 33.0,
+            "area_mm2": 0.8,
+            "length_mm": 1.2,
+            "width_mm": 0.8,
             "defect_class": None,
         }
     ],
@@ -73,13 +81,20 @@ class ThresholdsOut(BaseModel):
 
 
 class RegionOut(BaseModel):
-    """Coordinates in frame pixels, origin top left; `box_px` is x, y, width, height."""
+    """Coordinates in frame pixels, origin top left; `box_px` is x, y, width, height. `_mm` is null without a scale."""
 
     contour: list[tuple[float, float]]
     box_px: tuple[float, float, float, float]
+    center_px: tuple[float, float]
     area_px: float
-    area_mm2: float | None
+    length_px: float
+    width_px: float
+    angle_deg: float
     peak: float
+    mean: float
+    area_mm2: float | None
+    length_mm: float | None
+    width_mm: float | None
     defect_class: str | None
 
 
@@ -111,6 +126,7 @@ class FrameOut(BaseModel):
     part_id: str
     verdict: Verdict
     reason: str | None
+    rule: str | None = Field(description="The rule that decided; `score` for the thresholds")
     score: float | None
     thresholds: ThresholdsOut
     regions: list[RegionOut]

@@ -1,5 +1,6 @@
 """MLflow's model registry, as far as serving needs it: aliases per recipe, and a version's package folder."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -55,15 +56,14 @@ class Registry:
         """The verified local copy of a version, fetched first where there is none, or where it was damaged."""
         target = self._home.package(recipe, version)
         if target.is_dir():
-            try:
+            with contextlib.suppress(PackageError):
                 return load_package(target)
-            except PackageError:
-                remove_folder(target)
         self._home.packages.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".fetch-", dir=self._home.packages))
         try:
             fetched = self._download(recipe, version, temporary)
             load_package(fetched)
+            remove_folder(target)  # a damaged copy goes only once a whole one is at hand
             move_folder(fetched, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

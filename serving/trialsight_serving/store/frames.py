@@ -28,6 +28,7 @@ class FrameRecord:
     received_at: datetime
     verdict: str
     reason: str | None
+    rule: str | None
     score: float | None
     thresholds: dict[str, float]
     regions: list[dict[str, Any]]

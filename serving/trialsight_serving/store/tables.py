@@ -96,6 +96,7 @@ frames = sa.Table(
     sa.Column("received_at", UtcTime, nullable=False),
     sa.Column("verdict", sa.String(16), nullable=False),
     sa.Column("reason", sa.Text),
+    sa.Column("rule", sa.String(64)),
     sa.Column("score", sa.Float),
     sa.Column("thresholds", sa.JSON, nullable=False),
     sa.Column("regions", sa.JSON, nullable=False),

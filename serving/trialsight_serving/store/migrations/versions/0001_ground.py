@@ -111,6 +111,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("verdict", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("rule", sa.String(length=64), nullable=True),
         sa.Column("score", sa.Float(), nullable=True),
         sa.Column("thresholds", sa.JSON(), nullable=False),
         sa.Column("regions", sa.JSON(), nullable=False),
