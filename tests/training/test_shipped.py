@@ -86,7 +86,7 @@ def test_the_card_says_how_it_was_made_and_names_no_machine() -> None:
     assert made.teacher == "resnet18" and made.teacher_layers == ("layer2", "layer3")
     assert made.minutes > 0 and made.images > 0 and made.git_commit
     assert "/" not in made.data
-    assert 0 < made.unexplained8 < 0.5 and 0 < made.unexplained16 < 0.5
+    assert 0 < made.unexplained8 < 0.7 and 0 < made.unexplained16 < 0.7
 
 
 def test_altered_weights_are_refused(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def load(weights: Path = WEIGHTS) -> Backbone:
         raise TrialsightError(f"{weights} is missing or not what its card says", REMEDY)
     student = Student(card.shape, norm=False)
     student.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
-    return Backbone(NAME, LAYERS, student)
+    return Backbone(NAME, LAYERS, student).eval()
 
 
 def read_card(weights: Path = WEIGHTS) -> StudentCard:
