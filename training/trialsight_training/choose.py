@@ -12,7 +12,7 @@ RECIPES = Path("configs/recipes")
 
 def choose_recipe(given: str | None, data: Path, weights: str | None, seed: int | None) -> Recipe:
     """`given` is a path, a name in configs/recipes, or None. `weights` and `seed` override the recipe's own."""
-    recipe = Recipe(name=_sanitised(data)) if given is None else load_recipe(_find(given))
+    recipe = Recipe(name=_sanitised(data)) if given is None else _load(_find(given))
     if seed is not None:
         recipe = replace(recipe, seed=seed)
     if weights is not None:
@@ -22,6 +22,16 @@ def choose_recipe(given: str | None, data: Path, weights: str | None, seed: int 
             detector = replace(detector, backbone=backbone)
         recipe = replace(recipe, detector=detector)
     return recipe
+
+
+def _load(path: Path) -> Recipe:
+    """With the reference picture's path taken from where the recipe lies."""
+    recipe = load_recipe(path)
+    registration = recipe.view.registration
+    if registration is None or registration.reference is None:
+        return recipe
+    found = replace(registration, reference=str(path.parent / registration.reference))
+    return replace(recipe, view=replace(recipe.view, registration=found))
 
 
 def _find(given: str) -> Path:

@@ -29,7 +29,7 @@ def choose_golden(
     Good ones come from the test split or, where it has none, from training. Defective ones are labelled test parts,
     of different classes where there are; without any, good parts that are given a scar that nobody could miss.
     """
-    good = sorted((one for one in judged if _passes(one)), key=lambda one: one.score)
+    good = sorted((one for one in judged if _passes(one)), key=lambda one: one.rank)
     # The middle of the range: neither the easiest part nor one that the next library version might tip over.
     middle = good[len(good) // 2 :] + good[: len(good) // 2]
     good_frames = [(one, read_bytes(one.sample.path)[0]) for one in middle[:OF_EACH]]
@@ -59,9 +59,9 @@ def _passes(one: Judged) -> bool:
 def _clearest_defects(judged: Sequence[Judged]) -> list[Judged]:
     """The rejected defects of highest score, from different classes as far as there are."""
     rejected = [one for one in judged if not one.sample.is_good and one.verdict is Verdict.REJECT]
-    rejected.sort(key=lambda one: -one.score)
+    rejected.sort(key=lambda one: -one.rank)
     best = {one.sample.label: one for one in reversed(rejected)}
-    first = sorted(best.values(), key=lambda one: -one.score)
+    first = sorted(best.values(), key=lambda one: -one.rank)
     return (first + [one for one in rejected if one not in first])[:OF_EACH]
 
 
@@ -90,6 +90,7 @@ def scar(data: bytes) -> bytes:
 
 
 def _write(folder: Path, stem: str, one: Judged, data: bytes, verdict: Verdict) -> GoldenFrame:
+    assert one.score is not None  # a pass or a reject always has one
     header = check_header(data, Limits())
     path = folder / f"{stem}.{header.format}"
     write_atomic(path, data)

@@ -16,12 +16,13 @@ Counts = NDArray[np.float64]
 
 
 def image_metrics(defective: Sequence[bool], scores: Sequence[float]) -> dict[str, float | None]:
-    """None where only one of the two classes is there."""
+    """None where only one of the two classes is there. Only the order of `scores` counts; infinity is the highest."""
     if len(set(defective)) < 2:
         return {"image_auroc": None, "image_ap": None}
+    ranks = np.unique(np.asarray(scores), return_inverse=True)[1]
     return {
-        "image_auroc": float(roc_auc_score(defective, scores)),
-        "image_ap": float(average_precision_score(defective, scores)),
+        "image_auroc": float(roc_auc_score(defective, ranks)),
+        "image_ap": float(average_precision_score(defective, ranks)),
     }
 
 

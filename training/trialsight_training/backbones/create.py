@@ -1,7 +1,5 @@
 """The one door to backbones: a name and where its weights come from."""
 
-from importlib.util import find_spec
-
 from trialsight.errors import TrialsightError
 from trialsight_training.backbones.backbone import Backbone
 
@@ -18,8 +16,6 @@ def create_backbone(name: str, weights: str, layers: tuple[str, ...], seed: int 
             "`shipped` is both a backbone and its weights: give it for both or for neither",
         )
     if name == "shipped":
-        if find_spec("trialsight_training.backbones.shipped") is None:
-            raise TrialsightError("this build of Trialsight has no shipped backbone", "use --weights random")
         from trialsight_training.backbones.shipped import load
 
         return load()

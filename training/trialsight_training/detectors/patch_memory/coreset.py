@@ -5,7 +5,7 @@ the differences of the textbook loop. What a step costs is reading the points, s
 are grown in step with the final one and share that reading.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -17,7 +17,7 @@ PROJECTED = 128
 
 def greedy_coresets(
     points: Tensor,
-    size: int,
+    sizes: Sequence[int],
     allowed: Tensor,
     seed: int,
     projected: int | None = PROJECTED,
@@ -25,8 +25,8 @@ def greedy_coresets(
 ) -> list[Tensor]:
     """One index tensor a row of `allowed` (banks, n) bool, which says from which of `points` (n, d) each bank may take.
 
-    Every bank starts at the seed's random point and then takes the point farthest from those it has, `size` in all or
-    every allowed point where there are fewer. `step` is called after each round.
+    Every bank starts at a random point of the seed's and then takes the point farthest from those it has, until it has
+    its number of `sizes`, or every allowed point where there are fewer. `step` is called after each round.
     """
     generator = torch.Generator().manual_seed(seed)
     if projected is not None and projected < points.shape[1]:
@@ -36,7 +36,7 @@ def greedy_coresets(
     columns = points.T.contiguous()
     norms = points.square().sum(1)
     banks = len(allowed)
-    sizes = [min(size, int(bank.sum())) for bank in allowed]
+    sizes = [min(size, int(bank.sum())) for size, bank in zip(sizes, allowed, strict=True)]
     draws = [int(torch.randint(int(bank.sum()), (1,), generator=generator)) for bank in allowed]
     newest = torch.stack([bank.nonzero()[draw, 0] for bank, draw in zip(allowed, draws, strict=True)])
     chosen = [newest]

@@ -43,7 +43,10 @@ def fit_patch_memory(
     allowed = torch.ones(count + 1, len(points), dtype=torch.bool)
     for fold in range(count):
         allowed[fold + 1, owner == fold] = False
-    banks = greedy_coresets(points, bank_size, allowed, seed, step=step)
+    # Each bank holds the same share of its patches. A full-sized bank of fewer parts would cover them more densely,
+    # and held-out parts would then score lower than new ones do.
+    sizes = [max(1, round(bank_size * int(bank.sum()) / len(points))) for bank in allowed]
+    banks = greedy_coresets(points, sizes, allowed, seed, step=step)
     # One centre and spread for all banks: only what each remembers may differ between folds.
     spread = float(points.square().sum(1).mean().sqrt())
     zero = torch.zeros(c)
