@@ -12,6 +12,8 @@ from trialsight_serving.live import News
 from trialsight_serving.routes import frames, parts, status, stream
 from trialsight_serving.service import open_service
 from trialsight_serving.settings import Settings
+from trialsight_serving.viewer.pages import make_router
+from trialsight_serving.viewer.render import Pages, static_files
 
 _DESCRIPTION = """Cameras post frames, and get a verdict once image, defect map and result are on the disk.
 
@@ -28,10 +30,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.service = service
             yield
 
-    app = FastAPI(title="Trialsight", version=__version__, description=_DESCRIPTION, lifespan=lifespan)
+    # No /docs: FastAPI's pages come from a CDN, and factory networks are closed. /openapi.json is there.
+    app = FastAPI(
+        title="Trialsight",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    pages = Pages()
     app.state.news = news  # a server that drains ends the open streams first
-    problems.install(app)
+    problems.install(app, pages.problem)
     app.add_middleware(Guard, open_access=settings.open_access)
     for module in (frames, parts, status, stream):
         app.include_router(module.router)
+    app.include_router(make_router(pages))
+    app.mount("/static", static_files(), name="static")
     return app

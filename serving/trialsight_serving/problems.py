@@ -1,11 +1,11 @@
 """Every error as RFC 9457 problem+json: what is wrong, with what, and in `remedy` what to do about it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -64,40 +64,37 @@ def not_found(what: str, name: str) -> Problem:
     return Problem(404, f"{what}-not-found", f"No such {what}", f"there is no {what} {name!r}")
 
 
-def install(app: FastAPI) -> None:
-    """Every way in which a request can fail ends in `Problem.response`."""
+def install(app: FastAPI, page: Callable[[Request, Problem], Response | None]) -> None:
+    """Every way in which a request can fail ends in a problem: as JSON, or as a `page` where that gives one."""
 
-    async def on_problem(request: Request, error: Exception) -> JSONResponse:
+    def answer(request: Request, problem: Problem) -> Response:
+        return page(request, problem) or problem.response(request.url.path)
+
+    async def on_problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
-        return error.response(request.url.path)
+        return answer(request, error)
 
-    async def on_frame_error(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, FrameError)
-        return frame_problem(error).response(request.url.path)
-
-    async def on_http(request: Request, error: Exception) -> JSONResponse:
+    async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         title = HTTPStatus(error.status_code).phrase
         slug = title.lower().replace(" ", "-")
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        remedy = "see /docs for what the service offers" if error.status_code in (404, 405) else ""
-        return Problem(error.status_code, slug, title, detail, remedy, error.headers).response(request.url.path)
+        remedy = "see /openapi.json for what the service offers" if error.status_code in (404, 405) else ""
+        return answer(request, Problem(error.status_code, slug, title, detail, remedy, error.headers))
 
-    async def on_validation(request: Request, error: Exception) -> JSONResponse:
+    async def on_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         errors = [{"where": ".".join(map(str, e["loc"])), "problem": e["msg"]} for e in error.errors()]
         detail = "; ".join(f"{e['where']}: {e['problem']}" for e in errors)
-        problem = Problem(422, "request-invalid", "The request is not valid", detail, "see /docs", errors=errors)
-        return problem.response(request.url.path)
+        title, remedy = "The request is not valid", "see /openapi.json"
+        return answer(request, Problem(422, "request-invalid", title, detail, remedy, errors=errors))
 
-    async def on_fault(request: Request, error: Exception) -> JSONResponse:
+    async def on_fault(request: Request, error: Exception) -> Response:
         log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
         detail = "the service hit a fault of its own; nothing was stored for this request"
-        problem = Problem(500, "internal", "Internal fault", detail, "the service's log has the details")
-        return problem.response(request.url.path)
+        return answer(request, Problem(500, "internal", "Internal fault", detail, "the service's log has the details"))
 
     app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(FrameError, on_frame_error)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(Exception, on_fault)

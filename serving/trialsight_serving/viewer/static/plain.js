@@ -1,0 +1,6 @@
+// Pages with nothing but the help key: login, errors.
+
+import { bind } from "./keys.js";
+import { text } from "./page.js";
+
+bind([{ code: "Slash", shown: "?", action: "help", shift: true }], {}, text);
