@@ -79,17 +79,20 @@ class Input:
 
 @dataclass(frozen=True)
 class DetectorSpec:
-    """`weights`: `random` (seeded), `hub` (torchvision's, needs the internet) or a path to a state dict."""
+    """`backbone`: `shipped`, or one of torchvision's. `weights`: `shipped`, `random` (seeded), `hub` (torchvision's,
+    from the internet) or a path to a state dict. `layers` empty: the backbone's usual ones."""
 
     name: Literal["patch_memory"] = "patch_memory"
-    backbone: str = "resnet18"
-    layers: tuple[str, ...] = ("layer2", "layer3")
-    weights: str = "random"
+    backbone: str = "shipped"
+    layers: tuple[str, ...] = ()
+    weights: str = "shipped"
     bank_size: int = 2000
 
     def __post_init__(self) -> None:
-        if not self.layers:
-            raise ValueError("layers must name at least one layer")
+        if (self.backbone == "shipped") != (self.weights == "shipped"):
+            raise ValueError(
+                f"backbone {self.backbone} has no weights {self.weights}: give `shipped` for both or for neither"
+            )
         if not 16 <= self.bank_size <= 100_000:
             raise ValueError(f"bank_size must lie between 16 and 100000, got {self.bank_size}")
 
