@@ -8,18 +8,24 @@ from trialsight.errors import RecipeError
 from trialsight.recipe import NAME, Recipe, load_recipe
 
 RECIPES = Path("configs/recipes")
+OTHER = "resnet18"
 
 
 def choose_recipe(given: str | None, data: Path, weights: str | None, seed: int | None) -> Recipe:
-    """`given` is a path, a name in configs/recipes, or None. `weights` and `seed` override the recipe's own."""
+    """`given` is a path, a name in configs/recipes, or None. `weights` and `seed` override the recipe's own.
+
+    Where the recipe's backbone is the shipped one, which has no other weights, other `weights` are those of OTHER.
+    """
     recipe = Recipe(name=_sanitised(data)) if given is None else _load(_find(given))
     if seed is not None:
         recipe = replace(recipe, seed=seed)
     if weights is not None:
-        detector = replace(recipe.detector, weights=weights)
-        if (weights == "shipped") != (detector.backbone == "shipped"):
-            backbone = "shipped" if weights == "shipped" else "resnet18"
-            detector = replace(detector, backbone=backbone)
+        detector = recipe.detector
+        if (weights == "shipped") == (detector.backbone == "shipped"):
+            detector = replace(detector, weights=weights)
+        else:
+            backbone = "shipped" if weights == "shipped" else OTHER
+            detector = replace(detector, backbone=backbone, weights=weights, layers=())
         recipe = replace(recipe, detector=detector)
     return recipe
 

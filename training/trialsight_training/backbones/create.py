@@ -6,19 +6,21 @@ from trialsight_training.backbones.backbone import Backbone
 
 def create_backbone(name: str, weights: str, layers: tuple[str, ...], seed: int = 0) -> Backbone:
     """`weights`: `random` (seeded), `hub` (torchvision's own, from the internet), `shipped`, or a path to a state dict.
+    `layers` empty: the usual ones.
 
-    `shipped` is the small student that comes with Trialsight; it has its own layers. Raises TrialsightError where the
-    name, a layer or the weights are not to be had.
+    `shipped` is the small student that comes with Trialsight, with its own weights and layers. Raises TrialsightError
+    where the name, a layer or the weights are not to be had.
     """
-    if (name == "shipped") != (weights == "shipped"):
-        raise TrialsightError(
-            f"backbone {name!r} has no weights {weights!r}",
-            "`shipped` is both a backbone and its weights: give it for both or for neither",
-        )
     if name == "shipped":
         from trialsight_training.backbones.shipped import load
 
-        return load()
+        backbone = load()
+        if weights != "shipped" or layers not in ((), backbone.layers):
+            raise TrialsightError(
+                f"the shipped backbone has its own weights and layers, not {weights!r} and {', '.join(layers) or '-'}",
+                f"give weights `shipped` and layers {', '.join(backbone.layers)}, or another backbone",
+            )
+        return backbone
     from trialsight_training.backbones.torchvision import create_torchvision
 
     return create_torchvision(name, weights, layers, seed)

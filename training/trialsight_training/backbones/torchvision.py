@@ -19,6 +19,7 @@ def create_torchvision(name: str, weights: str, layers: tuple[str, ...], seed: i
         raise TrialsightError(
             f"backbone {name!r} is unknown", "torchvision's, such as resnet18 or mobilenet_v2, and `shipped` are known"
         )
+    layers = layers or _usual_layers(name)
     body = _cut(name, _build(name, weights, seed), layers)
     if weights == "random":
         initialise(body, seed)
@@ -38,6 +39,16 @@ def initialise(body: nn.Module, seed: int) -> None:
             nn.init.orthogonal_(module.weight, gain=2**0.5, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def _usual_layers(name: str) -> tuple[str, ...]:
+    """At strides 8 and 16: coarse enough to know parts of an object, fine enough to place a defect."""
+    usual = {"resnet": ("layer2", "layer3"), "wide_resnet": ("layer2", "layer3"), "resnext": ("layer2", "layer3")}
+    usual |= {"mobilenet_v2": ("features.6", "features.13"), "mobilenet_v3_large": ("features.6", "features.12")}
+    for family, layers in usual.items():
+        if name.startswith(family):
+            return layers
+    raise TrialsightError(f"backbone {name} has no usual layers", "name them in the recipe: detector.layers")
 
 
 def _build(name: str, weights: str, seed: int) -> nn.Module:
