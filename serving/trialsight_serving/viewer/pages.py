@@ -21,6 +21,7 @@ from trialsight_serving.store.parts import PartFilter, decisions_of, list_parts,
 from trialsight_serving.viewer.render import Pages
 
 PAGE = 48
+_DRAWN = {"width_px", "height_px", "regions", "thresholds", "map_url"}  # what the overlay needs
 _Text = Annotated[str, Query(max_length=128)]
 
 
@@ -80,11 +81,13 @@ def make_router(pages: Pages) -> APIRouter:
             newer, older = neighbours(connection, who.organisation, wanted, record.last_seq)
         shown = next((one for one in frames if one.id == frame), frames[0])
         suffix = _suffix(_query(wanted))
+        out = FrameOut.of(shown)
         return pages.render(
             request,
             "part.html",
             part=record,
-            frame=FrameOut.of(shown),
+            frame=out,
+            drawn=out.model_dump_json(include=_DRAWN),
             frames=frames,
             scale=_scale(shown.score, shown.thresholds),
             decisions=[DecisionOut.of(decision) for decision in decisions],

@@ -1,7 +1,7 @@
 // One table of keys drives the handler, the help sheet and the hints. Keys are matched by their place on the
 // keyboard (event.code), so that an input method that is composing Pinyin does not swallow them.
 
-/** @typedef {{code: string, shown: string, action: string, shift?: boolean}} Key */
+/** @typedef {{code: string, shown: string, action: string}} Key */
 
 /** @type {Key[]} */
 export const PART_KEYS = [
@@ -15,14 +15,14 @@ export const PART_KEYS = [
   { code: "KeyJ", shown: "J", action: "older" },
   { code: "KeyK", shown: "K", action: "newer" },
   { code: "KeyL", shown: "L", action: "list" },
-  { code: "Slash", shown: "?", action: "help", shift: true },
+  { code: "?", shown: "?", action: "help" },
 ];
 
 /** @type {Key[]} */
 export const LIST_KEYS = [
   { code: "Enter", shown: "↵", action: "first" },
   { code: "KeyN", shown: "N", action: "refresh" },
-  { code: "Slash", shown: "?", action: "help", shift: true },
+  { code: "?", shown: "?", action: "help" },
 ];
 
 /**
@@ -42,7 +42,9 @@ export function bind(table, actions, text) {
   }
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
-    const key = table.find((one) => one.code === event.code && (one.shift ?? false) === event.shiftKey);
+    // "?" lies elsewhere on every layout, so it alone goes by its sign.
+    const code = event.key === "?" ? "?" : event.shiftKey ? "" : event.code;
+    const key = table.find((one) => one.code === code);
     if (!key || (dialog.open && key.action !== "help")) return;
     if (key.code === "Enter" && event.target !== document.body) return; // a focused link or button has it
     event.preventDefault();

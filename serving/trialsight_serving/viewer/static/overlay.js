@@ -46,14 +46,16 @@ export function scoreAt(map, frame, x, y) {
 export function drawHeat(canvas, map, frame) {
   const context = cleared(canvas);
   const picture = new ImageData(map.width, map.height);
-  // Nothing below half the region threshold; full colour at twice it.
-  const low = frame.thresholds.region * 0.5;
-  const high = Math.max(frame.thresholds.region * 2, low + 1e-6);
+  // Colour begins between what is usual in this picture and the region threshold, so that a good surface stays clean.
+  const usual = (median(map.codes) / 255) * map.scale;
+  const edge = frame.thresholds.region;
+  const low = Math.min(edge * 0.95, (usual + 2 * edge) / 3);
+  const high = low + Math.max((edge - low) * 3, 1e-6);
   for (let i = 0; i < map.codes.length; i++) {
     const heat = ((map.codes[i] / 255) * map.scale - low) / (high - low);
     if (heat <= 0) continue;
     const [r, g, b] = colour(Math.min(heat, 1));
-    picture.data.set([r, g, b, 255 * Math.min(1, 0.25 + 2 * heat)], 4 * i);
+    picture.data.set([r, g, b, 255 * Math.min(1, 0.15 + 1.5 * heat)], 4 * i);
   }
   const small = new OffscreenCanvas(map.width, map.height);
   /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(picture, 0, 0);
@@ -89,6 +91,11 @@ export function cleared(canvas) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.clearRect(0, 0, canvas.width, canvas.height);
   return context;
+}
+
+/** @param {Uint8ClampedArray} codes */
+function median(codes) {
+  return codes.slice().sort()[codes.length >> 1]; // typed arrays sort by number
 }
 
 /** @param {number} heat 0..1 */

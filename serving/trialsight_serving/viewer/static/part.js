@@ -112,9 +112,12 @@ opacity.addEventListener("input", () => {
 });
 picture.addEventListener("pointermove", (event) => {
   const box = picture.getBoundingClientRect();
-  const x = ((event.clientX - box.left) / box.width) * frame.width_px;
-  const y = ((event.clientY - box.top) / box.height) * frame.height_px;
-  if (!map || x < 0 || y < 0) return;
+  // The picture is fitted into its box, with bars beside it or above.
+  const fit = Math.min(box.width / frame.width_px, box.height / frame.height_px);
+  const x = (event.clientX - box.left - box.width / 2) / fit + frame.width_px / 2;
+  const y = (event.clientY - box.top - box.height / 2) / fit + frame.height_px / 2;
+  probe.textContent = "";
+  if (!map || x < 0 || y < 0 || x >= frame.width_px || y >= frame.height_px) return;
   const score = scoreAt(map, frame, x, y).toPrecision(3);
   probe.textContent = text("overlay.at", { score, x: Math.floor(x), y: Math.floor(y) });
 });

@@ -3,4 +3,4 @@
 import { bind } from "./keys.js";
 import { text } from "./page.js";
 
-bind([{ code: "Slash", shown: "?", action: "help", shift: true }], {}, text);
+bind([{ code: "?", shown: "?", action: "help" }], {}, text);
