@@ -1,0 +1,85 @@
+"""`python -m benchmarks NAME`: run one benchmark and write docs/benchmarks/NAME.md."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.report import DOCS, ROOT
+from benchmarks.sets import SETS, shared_folder
+from trialsight.errors import TrialsightError
+
+PLACE = ROOT / ".bench"
+BENCHMARKS = {
+    "inspection": "what an inspection costs beyond decode and session run, memory, anomalib's inferencers beside it",
+    "learning": "quality, fit time and frame time on the real sets, anomalib's PatchCore beside them",
+}
+
+Shared = Annotated[
+    Path | None, typer.Option(help="Folder with data/ and weights/; else TRIALSIGHT_SHARED, else ../shared.")
+]
+Docs = Annotated[Path, typer.Option(help="Folder of the report.")]
+Place = Annotated[Path, typer.Option(help="Scratch folder: packages, the rival's models.")]
+Rival = Annotated[bool, typer.Option("--rival/--without-rival", help="Run anomalib beside, in its own environment.")]
+Reuse = Annotated[
+    bool, typer.Option("--reuse-rival", help="Take the rival's models of an earlier run from the scratch folder.")
+]
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, invoke_without_command=True)
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    list_all: Annotated[bool, typer.Option("--list", help="Name the benchmarks and stop.")] = False,
+) -> None:
+    """Measure this project, with ratios within one run. Name a benchmark."""
+    if list_all or context.invoked_subcommand is None:
+        for name, what in BENCHMARKS.items():
+            typer.echo(f"{name:<12} {what}")
+        raise typer.Exit(0 if list_all else 2)
+
+
+@app.command()
+def inspection(
+    rounds: Annotated[int, typer.Option(help="Laps of each contender.", min=1)] = 40,
+    rival: Rival = True,
+    reuse_rival: Reuse = False,
+    shared: Shared = None,
+    place: Place = PLACE,
+    docs: Docs = DOCS,
+) -> None:
+    """What an inspection costs beyond its floor."""
+    from benchmarks.inspection import run
+
+    typer.echo(run(shared_folder(shared), place / "inspection", docs, rounds, rival, reuse_rival))
+
+
+@app.command()
+def learning(
+    sets: Annotated[str, typer.Option(help="Which sets, separated by commas.")] = ",".join(SETS),
+    keep: Annotated[bool, typer.Option("--keep", help="Keep other sets of earlier runs in the report.")] = False,
+    rounds: Annotated[int, typer.Option(help="Rounds of frame times.", min=1)] = 20,
+    rival: Rival = True,
+    reuse_rival: Reuse = False,
+    shared: Shared = None,
+    place: Place = PLACE,
+    docs: Docs = DOCS,
+) -> None:
+    """Quality, fit time and frame time on the real sets."""
+    from benchmarks.learning import run
+
+    typer.echo(run(shared_folder(shared), place / "learning", docs, sets.split(","), keep, rival, reuse_rival, rounds))
+
+
+def main() -> None:
+    try:
+        app()
+    except TrialsightError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

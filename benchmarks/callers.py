@@ -1,0 +1,32 @@
+"""Several callers at once on one door, as a service's worker threads are."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Lap:
+    """`wall_s`: until the last caller was done. `call_s`: the mean of single calls."""
+
+    wall_s: float
+    call_s: float
+
+
+def lap(door: Callable[[bytes], object], frames: Sequence[bytes], callers: int, pool: ThreadPoolExecutor) -> Lap:
+    """Each of `callers` sends every frame once, each starting at another one. `pool` has as many threads."""
+    started = time.perf_counter()
+    starts = [len(frames) * caller // callers for caller in range(callers)]
+    calls = [pool.submit(_calls, door, [*frames[start:], *frames[:start]]) for start in starts]
+    seconds = [second for call in calls for second in call.result()]
+    return Lap(time.perf_counter() - started, sum(seconds) / len(seconds))
+
+
+def _calls(door: Callable[[bytes], object], frames: Sequence[bytes]) -> list[float]:
+    seconds = []
+    for frame in frames:
+        started = time.perf_counter()
+        door(frame)
+        seconds.append(time.perf_counter() - started)
+    return seconds

@@ -1,0 +1,148 @@
+"""All detectors on one set: trained on the same good parts, scored alike, their frames timed in turns."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from benchmarks.machine import commit, load_average
+from benchmarks.progress import say
+from benchmarks.rivals.anomalib import Anomalib, Fitted
+from benchmarks.scoring import METRICS, score
+from benchmarks.sets import TRUNK, read_set
+from benchmarks.timing import Ratio, ratio, take_turns, timed
+from benchmarks.training import Trained, train
+from trialsight import Inspector
+from trialsight.detector import Detector
+from trialsight.files import write_json_atomic
+
+SIZE_PX = 256
+BEST_PX = {"casting": 448, "magnetic_tile": 448}
+TIMED_FRAMES = 3
+THEIRS = "anomalib"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """`backbone` and `weights` as a recipe names them; `trunk` stands for the trunk's file."""
+
+    backbone: str
+    weights: str
+    size_px: int
+
+
+VARIANTS = {
+    "trunk": Variant("resnet18", "trunk", SIZE_PX),
+    "shipped": Variant("shipped", "shipped", SIZE_PX),
+    "random": Variant("resnet18", "random", SIZE_PX),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One detector. `frame_s`: seconds a frame in its ONNX graph, one thread, a round each; rounds are shared."""
+
+    metrics: dict[str, float | None]
+    fit_s: float
+    bank: int
+    input_px: tuple[int, int]
+    frame_s: tuple[float, ...]
+
+    @property
+    def frame_ms(self) -> float:
+        return 1000 * median(self.frame_s)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """`fit`: their fit time over ours, None where theirs is of an earlier run. `made`: when, which commit and load."""
+
+    name: str
+    entries: dict[str, Entry]
+    fit: Ratio | None
+    made: str
+
+    def frame(self, name: str, over: str) -> Ratio:
+        return ratio(self.entries[name].frame_s, self.entries[over].frame_s)
+
+    def auroc(self, name: str) -> float:
+        found = self.entries[name].metrics["image_auroc"]
+        assert found is not None, "every set has good and defective test parts"
+        return found
+
+
+def hold(
+    name: str, shared: Path, folder: Path, rival: Anomalib | None, reuse_rival: bool, rounds: int, fits: int
+) -> Contest:
+    """Train and measure everybody on set `name`. Our trunk is fitted `fits` times around their one fit."""
+    image_set = read_set(shared, name)
+    trunk = shared / "weights" / TRUNK
+    variants = VARIANTS | ({"best": Variant("resnet18", "trunk", BEST_PX[name])} if name in BEST_PX else {})
+    trained = {}
+    for label, variant in variants.items():
+        say(f"{name}: training {label}")
+        trained[label] = _train(image_set.root, trunk, variant, folder / label)
+    fit_s = [trained["trunk"].fit_s]
+    fitted, metrics = None, {}
+    if rival is not None:
+        say(f"{name}: anomalib")
+        fitted = rival.fit(image_set.root, trunk, reuse_rival)
+        metrics = score(image_set.test, *rival.judge(fitted, [sample.path for sample in image_set.test]))
+        if not fitted.reused:
+            fit_s += [
+                _train(image_set.root, trunk, VARIANTS["trunk"], folder / f"again{n}").fit_s for n in range(1, fits)
+            ]
+    say(f"{name}: {rounds} rounds of frames")
+    frame_s = _time_frames({label: one.package for label, one in trained.items()}, rival, fitted, rounds)
+    entries = {label: _entry(one, frame_s[label]) for label, one in trained.items()}
+    fit = None
+    if fitted is not None:
+        entries[THEIRS] = Entry(metrics, fitted.fit_s, fitted.bank, (SIZE_PX, SIZE_PX), frame_s[THEIRS])
+        fit = None if fitted.reused else ratio([fitted.fit_s] * len(fit_s), fit_s)
+    made = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit()}, load average {load_average():.1f}"
+    return Contest(name, entries, fit, made)
+
+
+def save(contest: Contest, path: Path) -> None:
+    write_json_atomic(path, asdict(contest))
+
+
+def _train(data: Path, trunk: Path, variant: Variant, folder: Path) -> Trained:
+    weights = str(trunk) if variant.weights == "trunk" else variant.weights
+    return train(data, folder, variant.backbone, weights, variant.size_px)
+
+
+def _entry(trained: Trained, frame_s: tuple[float, ...]) -> Entry:
+    card = Inspector.load(trained.package).card
+    metrics = {name: trained.metrics[name] for name in METRICS}
+    size = (card.preparation.width_px, card.preparation.height_px)
+    return Entry(metrics, trained.fit_s, int(card.detector["bank"]), size, frame_s)
+
+
+def _time_frames(
+    packages: dict[str, Path], rival: Anomalib | None, fitted: Fitted | None, rounds: int
+) -> dict[str, tuple[float, ...]]:
+    """Seconds a frame of each ONNX graph alone, on a prepared frame, one thread."""
+    turns: dict[str, Callable[[], float]] = {label: timed(_graph(package)) for label, package in packages.items()}
+    if rival is not None and fitted is not None:
+        rival.load(fitted, "onnx", 1)
+        turns[THEIRS] = partial(rival.seconds, "onnx", [Path()] * TIMED_FRAMES)
+    times = take_turns(turns, rounds)
+    return {label: tuple(second / TIMED_FRAMES for second in seconds) for label, seconds in times.items()}
+
+
+def _graph(package: Path) -> Callable[[], None]:
+    inspector = Inspector.load(package)
+    preparation = inspector.card.preparation
+    detector = Detector(inspector.package.graph)
+    frame = np.random.default_rng(0).integers(0, 256, (preparation.height_px, preparation.width_px, 3), np.uint8)
+
+    def run() -> None:
+        for _ in range(TIMED_FRAMES):
+            detector.run(frame)
+
+    return run

@@ -1,0 +1,115 @@
+"""The learning benchmark: quality, fit time and frame time on the real sets, anomalib's PatchCore in the same run."""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.contest import THEIRS, Contest, hold, save
+from benchmarks.learning_targets import learning_targets
+from benchmarks.machine import describe_machine
+from benchmarks.progress import say
+from benchmarks.report import Report, Table, write_report
+from benchmarks.rivals.anomalib import Anomalib
+from benchmarks.scoring import METRICS
+from benchmarks.sets import SETS, TRUNK
+from benchmarks.trunks import time_trunks
+from trialsight.structure import structure
+
+FITS = {"casting": 3}
+INTRODUCTION = """What is learned from good parts alone on five public sets of photographs, beside anomalib's
+PatchCore. Both sides have the same ResNet-18 trunk (layers 2 and 3), the same data and as many input pixels (256×256;
+ours keeps the frame's aspect). Theirs keeps 2 % of the patches, ours at most 2,000. Both sides' scores and maps go
+through the same metric code at the frame's own size. Fit and frame times are ratios of neighbours in one run; seconds
+and milliseconds only give the scale."""
+
+
+def run(
+    shared: Path, place: Path, docs: Path, names: Sequence[str], keep: bool, rival: bool, reuse_rival: bool, rounds: int
+) -> Path:
+    """Measure `names`, write the report, give its path. `keep`: sets measured in earlier runs stay in the report."""
+    records = place / "sets"
+    with contextlib.ExitStack() as stack:
+        place.mkdir(parents=True, exist_ok=True)
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place)))
+        worker = stack.enter_context(Anomalib(place.parent / "anomalib")) if rival else None
+        for name in names:
+            contest = hold(name, shared, scratch / name, worker, reuse_rival, rounds, FITS.get(name, 1))
+            save(contest, records / f"{name}.json")
+    say("trunks")
+    trunks = time_trunks(shared / "weights" / TRUNK, rounds)
+    shown = [name for name in SETS if name in names or (keep and (records / f"{name}.json").is_file())]
+    found = [load(records / f"{name}.json") for name in shown]
+    report = Report(
+        name="learning",
+        title="Learning: quality and time on real sets",
+        introduction=INTRODUCTION,
+        machine=describe_machine(),
+        repeat="make bench ARGS=learning",
+        tables=(_quality(found), _times(found), _made(found)),
+        targets=tuple(learning_targets(found, trunks)),
+    )
+    return write_report(report, docs)
+
+
+def load(path: Path) -> Contest:
+    return structure(Contest, json.loads(path.read_text(encoding="utf-8")))
+
+
+def _quality(found: Sequence[Contest]) -> Table:
+    rows = [
+        (
+            contest.name,
+            label,
+            f"{entry.input_px[0]}×{entry.input_px[1]}",
+            *("-" if entry.metrics[metric] is None else f"{entry.metrics[metric]:.3f}" for metric in METRICS),
+        )
+        for contest in found
+        for label, entry in contest.entries.items()
+    ]
+    return Table(
+        "Quality",
+        ("set", "detector", "input", "image AUROC", "pixel AUROC", "AUPRO (to 0.3)"),
+        tuple(rows),
+        "`trunk`: ours on the ResNet-18 trunk. `shipped`: ours on the backbone that comes with Trialsight. `random`: "
+        "ours on a ResNet-18 with random weights, for scale. `best`: ours on the trunk at a larger input.",
+    )
+
+
+def _times(found: Sequence[Contest]) -> Table:
+    rows = [
+        (
+            contest.name,
+            label,
+            str(entry.bank),
+            f"{entry.fit_s:.1f}",
+            str(contest.fit) if label == THEIRS and contest.fit is not None else "",
+            f"{entry.frame_ms:.1f}",
+            str(contest.frame(label, THEIRS)) if THEIRS in contest.entries and label != THEIRS else "",
+            str(contest.frame(label, "trunk")) if label != "trunk" else "",
+        )
+        for contest in found
+        for label, entry in contest.entries.items()
+    ]
+    return Table(
+        "Time",
+        (
+            "set",
+            "detector",
+            "patches",
+            "fit, s",
+            "fit over ours (trunk)",
+            "frame, ms",
+            "frame over theirs",
+            "frame over trunk",
+        ),
+        tuple(rows),
+        "Fit: from the first picture read to a calibrated detector; theirs is `Engine.fit`, which calibrates nothing. "
+        "Frame: the exported ONNX graph in ONNX Runtime on a prepared frame, one thread. Ratios: median "
+        "(lowest–highest) of rounds.",
+    )
+
+
+def _made(found: Sequence[Contest]) -> Table:
+    return Table("Runs", ("set", "made"), tuple((contest.name, contest.made) for contest in found))

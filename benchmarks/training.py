@@ -1,0 +1,53 @@
+"""Our side of a comparison: `trialsight train` as a person calls it, in a process of its own."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trialsight.errors import TrialsightError
+
+# What happens after the detector is fitted and its thresholds are set. anomalib's `Engine.fit` does none of it.
+AFTER_FIT = frozenset({"store", "export", "evaluation", "tracking", "total"})
+
+
+@dataclass(frozen=True)
+class Trained:
+    """`fit_s`: from the first picture that is read to a calibrated detector. `total_s`: to a registered version."""
+
+    package: Path
+    metrics: dict[str, float | None]
+    fit_s: float
+    total_s: float
+
+
+def train(data: Path, folder: Path, backbone: str, weights: str, size_px: int, bank_size: int = 2000) -> Trained:
+    """A plain patch memory on `data`, with everything that comes of it in `folder`, which must not exist yet.
+
+    Raises TrialsightError with what the command said.
+    """
+    folder.mkdir(parents=True)
+    detector: dict[str, Any] = {"backbone": backbone, "weights": weights, "bank_size": bank_size}
+    if backbone != "shipped":
+        detector["layers"] = ["layer2", "layer3"]
+    recipe = folder / "recipe.yaml"
+    fields = {"name": "bench", "input": {"size_px": size_px}, "detector": {"name": "patch_memory", **detector}}
+    recipe.write_text(yaml.safe_dump(fields, sort_keys=False), encoding="utf-8")
+    words = ["train", "--data", str(data), "--recipe", str(recipe), "--home", str(folder / "home"), "--json"]
+    done = subprocess.run(
+        [Path(sys.executable).with_name("trialsight"), *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise TrialsightError(f"`trialsight {' '.join(words)}` failed: {done.stderr.strip().splitlines()[-1]}")
+    result = json.loads(done.stdout)
+    seconds = {task: float(value) for task, value in result["seconds"].items()}
+    return Trained(
+        package=Path(result["package"]),
+        metrics=result["metrics"],
+        fit_s=sum(value for task, value in seconds.items() if task not in AFTER_FIT),
+        total_s=seconds["total"],
+    )
