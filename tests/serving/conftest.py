@@ -202,6 +202,16 @@ def promoted(promoted_template: Path, tmp_path: Path) -> Home:
     return Home.at(tmp_path / "home")
 
 
+@pytest.fixture(name="write_package")
+def write_package_() -> Callable[..., Path]:
+    return write_package
+
+
+@pytest.fixture(name="register")
+def register_() -> Callable[..., str]:
+    return register
+
+
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
 
 

@@ -1,0 +1,109 @@
+"""Who may come in and who is next, with a clock of our own."""
+
+import asyncio
+
+import pytest
+
+from trialsight_serving.admission import Admission, Ticket
+from trialsight_serving.problems import Problem
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_full_line_answers_429_with_the_time_it_needs(clock: Clock) -> None:
+    admission = Admission(workers=2, queue_limit=4, clock=clock)
+    admission.service_s = 1.0
+    for _ in range(4):
+        admission.admit("L1", deadline_s=60)
+    with pytest.raises(Problem) as refused:
+        admission.admit("L1", deadline_s=60)
+    assert (refused.value.status, refused.value.slug) == (429, "queue-full")
+    assert refused.value.headers == {"Retry-After": "2"}  # 4 frames, 2 workers, 1 s each
+    assert refused.value.more == {"retry_after_ms": 2000}
+    admission.admit("L2", deadline_s=60)  # another line has places of its own
+
+
+def test_a_place_comes_free_when_the_frame_is_answered(clock: Clock) -> None:
+    admission = Admission(workers=1, queue_limit=1, clock=clock)
+    with admission.admit("L1", 60):
+        assert admission.depth("L1") == 1
+    assert admission.depth("L1") == 0
+    with pytest.raises(ZeroDivisionError), admission.admit("L1", 60):
+        raise ZeroDivisionError
+    assert admission.depth("L1") == 0
+
+
+def test_a_deadline_that_cannot_be_met_is_refused_before_any_work(clock: Clock) -> None:
+    admission = Admission(workers=1, queue_limit=10, clock=clock)
+    admission.service_s = 0.5
+    admission.admit("L1", deadline_s=0.75)
+    with pytest.raises(Problem) as refused:
+        admission.admit("L1", deadline_s=0.75)  # the one before takes 0.5 s, this one another 0.5 s
+    assert (refused.value.status, refused.value.slug) == (429, "deadline")
+    assert refused.value.more == {"retry_after_ms": 250}
+
+
+def test_a_ticket_is_late_once_its_deadline_has_passed(clock: Clock) -> None:
+    ticket = Admission(workers=1, queue_limit=1, clock=clock).admit("L1", deadline_s=0.5)
+    assert not ticket.late
+    clock.now += 0.6
+    assert ticket.late
+
+
+def test_the_prediction_learns_from_what_frames_took(clock: Clock) -> None:
+    async def run() -> float:
+        admission = Admission(workers=1, queue_limit=1, clock=clock)
+        for _ in range(50):
+            async with admission.admit("L1", 60).worker():
+                clock.now += 0.4
+            admission.leave("L1")
+        return admission.service_s
+
+    assert asyncio.run(run()) == pytest.approx(0.4, rel=1e-3)
+
+
+def test_lines_take_turns_so_that_a_burst_starves_nobody() -> None:
+    order: list[str] = []
+
+    async def frame(ticket: Ticket, line: str) -> None:
+        with ticket:
+            async with ticket.worker():
+                order.append(line)
+                await asyncio.sleep(0)
+
+    async def run() -> None:
+        admission = Admission(workers=1, queue_limit=10)
+        lines = ["L1"] * 5 + ["L2"] * 2
+        await asyncio.gather(*(frame(admission.admit(line, 60), line) for line in lines))
+        assert admission.depth("L1") == 0
+        await frame(admission.admit("L3", 60), "L3")
+
+    asyncio.run(run())
+    assert order == ["L1", "L1", "L2", "L1", "L2", "L1", "L1", "L3"]
+
+
+def test_a_client_that_goes_gives_its_slot_on() -> None:
+    async def run() -> bool:
+        admission = Admission(workers=1, queue_limit=10)
+        await admission.acquire("L1")
+        waiting = asyncio.create_task(admission.acquire("L1"))
+        gone = asyncio.create_task(admission.acquire("L2"))
+        await asyncio.sleep(0)
+        admission.release(None)  # hands the slot to `waiting` …
+        waiting.cancel()  # … which goes at that very moment
+        await asyncio.wait_for(gone, 1)
+        admission.release(None)
+        await asyncio.wait_for(admission.acquire("L3"), 1)
+        return True
+
+    assert asyncio.run(run())
