@@ -35,8 +35,8 @@ def patch_features(backbone: Backbone, frame: Tensor) -> Tensor:
 class Memory(nn.Module):
     """Distances to the nearest of `bank` (K, C) patch features, in units of the good patches' own spread.
 
-    The features' mean is taken off both sides: distances stay, and the expanded norm loses fewer digits. The search is
-    one matrix product, max over k of x·b - |b|²/2, from which the distance follows.
+    The search is one matrix product, the largest x·b - |b|²/2. The distance to what it finds is taken plainly: by the
+    expanded norm, small distances would be the difference of large numbers, and no two runtimes would agree on them.
     """
 
     center: Tensor
@@ -54,8 +54,8 @@ class Memory(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(M, C) to (M,) distances."""
         x = (features - self.center) / self.spread
-        similarity = torch.addmm(-self.half_norms, x, self.bank).amax(1)
-        return torch.sqrt(torch.clamp(x.square().sum(1) - 2 * similarity, min=0.0))
+        nearest = torch.addmm(-self.half_norms, x, self.bank).argmax(1)
+        return (x - self.bank.T.index_select(0, nearest)).square().sum(1).sqrt()
 
 
 class Smoothing(nn.Module):
