@@ -41,6 +41,7 @@ def register(home: Home, package: Path, recipe: str) -> str:
     return str(version.version)
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")  # MLflow's own use of SQLAlchemy
 def test_the_base_install_serves_without_torch(
     base_bin: Path,
     make_package: Callable[..., Path],
