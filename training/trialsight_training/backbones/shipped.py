@@ -38,6 +38,7 @@ class Made:
     git_commit: str
     created: str
     torch: str
+    note: str = ""
 
 
 @dataclass(frozen=True)

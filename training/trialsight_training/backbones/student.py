@@ -17,7 +17,7 @@ LAYERS = ("stride8", "stride16")
 class Shape:
     """Channels, layer by layer. `blocks*` residual blocks run at strides 4, 8 and 16, `hidden*` wide inside."""
 
-    stem: int = 24
+    stem: int = 16
     stride4: int = 48
     stride8: int = 96
     stride16: int = 128

@@ -30,6 +30,7 @@ def main(
         int | None, typer.Option(min=1, help="Threads that learn; all cores but one by default.")
     ] = None,
     seed: int = 0,
+    note: Annotated[str, typer.Option(help="For the card: what else there is to say.")] = "",
     home: Annotated[Path | None, typer.Option(help="Where MLflow keeps the run.")] = None,
 ) -> None:
     """Teach a small network the feature maps of a large one and write it with a card that says how it was made."""
@@ -67,6 +68,7 @@ def main(
             git_commit=git_commit(),
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             torch=torch.__version__,
+            note=note,
         )
         card = save(outcome.student, made, out)
         report.keep(out, card_of(out))

@@ -44,8 +44,11 @@ def _share(error: Tensor, teacher: Tensor) -> Tensor:
 
 
 def smooth(maps: Tensor) -> Tensor:
-    """Averages over 3x3 neighbours, as PatchCore takes them (Roth et al. 2022, https://arxiv.org/abs/2106.08265)."""
-    return F.avg_pool2d(maps, 3, 1, 1, count_include_pad=False)
+    """Averages over 3x3 neighbours, as PatchCore takes them (Roth et al. 2022, https://arxiv.org/abs/2106.08265).
+
+    Of every second neighbourhood: the rest says nearly the same, at four times the cost.
+    """
+    return F.avg_pool2d(maps, 3, 2, 1, count_include_pad=False)
 
 
 @torch.no_grad()
