@@ -41,8 +41,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     pages = Pages()
     app.state.news = news  # a server that drains ends the open streams first
-    problems.install(app, pages.problem)
-    app.add_middleware(Guard, open_access=settings.open_access)
+    answer = problems.answer_with(pages.problem)
+    problems.install(app, answer)
+    app.add_middleware(Guard, open_access=settings.open_access, answer=answer)
     for module in (frames, parts, status, stream):
         app.include_router(module.router)
     app.include_router(make_router(pages))

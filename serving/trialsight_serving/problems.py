@@ -64,11 +64,23 @@ def not_found(what: str, name: str) -> Problem:
     return Problem(404, f"{what}-not-found", f"No such {what}", f"there is no {what} {name!r}")
 
 
-def install(app: FastAPI, page: Callable[[Request, Problem], Response | None]) -> None:
-    """Every way in which a request can fail ends in a problem: as JSON, or as a `page` where that gives one."""
+Answer = Callable[[Request, Problem], Response]
 
-    def answer(request: Request, problem: Problem) -> Response:
-        return page(request, problem) or problem.response(request.url.path)
+
+def answer_with(page: Callable[[Request, Problem], Response | None]) -> Answer:
+    """A problem as JSON, or as a `page` where that gives one."""
+    return lambda request, problem: page(request, problem) or problem.response(request.url.path)
+
+
+def fault(request: Request, error: Exception) -> Problem:
+    """What nobody foresaw: logged whole, told in one line."""
+    log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+    detail = "the service hit a fault of its own; nothing was stored for this request"
+    return Problem(500, "internal", "Internal fault", detail, "the service's log has the details")
+
+
+def install(app: FastAPI, answer: Answer) -> None:
+    """Whatever FastAPI and the routes refuse becomes a problem; `access.guard` does the same for faults."""
 
     async def on_problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
@@ -89,12 +101,6 @@ def install(app: FastAPI, page: Callable[[Request, Problem], Response | None]) -
         title, remedy = "The request is not valid", "see /openapi.json"
         return answer(request, Problem(422, "request-invalid", title, detail, remedy, errors=errors))
 
-    async def on_fault(request: Request, error: Exception) -> Response:
-        log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
-        detail = "the service hit a fault of its own; nothing was stored for this request"
-        return answer(request, Problem(500, "internal", "Internal fault", detail, "the service's log has the details"))
-
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_validation)
-    app.add_exception_handler(Exception, on_fault)

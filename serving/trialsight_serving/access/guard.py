@@ -1,7 +1,7 @@
 """The door, as plain ASGI middleware: whose request this is, whether it comes from where it may, and safe headers."""
 
 import asyncio
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trialsight_serving.access.keys import LOCAL, Principal, who_has_key, who_has_session
-from trialsight_serving.problems import Problem
+from trialsight_serving.problems import Answer, Problem, fault
 from trialsight_serving.service import Service
 
 COOKIE = "trialsight_session"
@@ -31,25 +31,29 @@ _HEADERS = {
 class Guard:
     """On loopback no key is asked for, so other doors must be shut: a foreign Host name (DNS rebinding) is refused.
 
-    A changing request that a browser sends from another site is refused everywhere.
+    A changing request that a browser sends from another site is refused everywhere. Faults that nobody foresaw end
+    here, so that their answers carry the same headers.
     """
 
-    def __init__(self, app: ASGIApp, open_access: bool) -> None:
-        self._app, self._open = app, open_access
+    def __init__(self, app: ASGIApp, open_access: bool, answer: Answer) -> None:
+        self._app, self._open, self._answer = app, open_access, answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
+        request, reply = Request(scope), _Reply(send)
         try:
             self._check_host(request)
             _check_site(request)
             scope.setdefault("state", {})["principal"] = await self._who(request)
+            await self._app(scope, receive, reply)
         except Problem as problem:
-            await _refusal(request, problem)(scope, receive, _with_headers(send))
-            return
-        await self._app(scope, receive, _with_headers(send))
+            await self._refusal(request, problem)(scope, receive, reply)
+        except Exception as error:
+            if reply.started:
+                raise  # the server can only cut the connection now
+            await self._answer(request, fault(request, error))(scope, receive, reply)
 
     def _check_host(self, request: Request) -> None:
         if self._open and _host_name(request.headers.get("host", "")) not in _LOCAL_NAMES:
@@ -79,6 +83,12 @@ class Guard:
             )
         return found
 
+    def _refusal(self, request: Request, problem: Problem) -> Response:
+        wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if problem.status == 401 and wants_page:
+            return RedirectResponse(f"/login?{urlencode({'next': request.url.path})}", 303)
+        return self._answer(request, problem)
+
 
 def _look_up(service: Service, headers: Headers, cookies: dict[str, str]) -> Principal | None:
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
@@ -102,23 +112,21 @@ def _check_site(request: Request) -> None:
         raise Problem(403, "cross-site", "Cross-site request", f"a page of another site ({origin}) sent this request")
 
 
-def _refusal(request: Request, problem: Problem) -> Response:
-    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-    if problem.status == 401 and wants_page:
-        return RedirectResponse(request.url_for("login").include_query_params(next=request.url.path), 303)
-    return problem.response(request.url.path)
-
-
 def _host_name(host: str) -> str:
     return host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0].lower()
 
 
-def _with_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
+class _Reply:
+    """`send`, with the safe headers, that knows whether an answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.started = True
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-        await send(message)
-
-    return sending
+        await self._send(message)

@@ -3,6 +3,8 @@
 import json
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -74,7 +76,7 @@ async def post_frame(
 ) -> FrameOut:
     """Inspect one frame. The answer comes once image, map and result are on the disk."""
     started, received_at = time.perf_counter(), datetime.now(UTC)
-    try:
+    with _refusals_counted(service, line):
         model = await model_of(service, line)
         check_content_type(request)
         deadline_ms = x_deadline_ms or model.card.deadline_ms
@@ -96,9 +98,15 @@ async def post_frame(
                 process=_process(process),
             )
             return FrameOut.of(await take(service, model, ticket, arrival))
-    except FrameError as error:
-        service.metrics.rejected.labels(line, error.fault.value).inc()
-        raise frame_problem(error) from error
+
+
+@contextmanager
+def _refusals_counted(service: Service, line: str) -> Iterator[None]:
+    try:
+        try:
+            yield
+        except FrameError as error:
+            raise frame_problem(error) from error
     except Problem as problem:
         known = line if line in service.models.lines() else "unknown"  # a label per typo would grow without end
         service.metrics.rejected.labels(known, problem.slug).inc()
