@@ -1,7 +1,6 @@
-"""Format and size of an encoded image from its first bytes, so that a decompression bomb costs nothing.
+"""Format and size of an encoded image from its header, so that a decompression bomb costs nothing.
 
-A 109 KB PNG can cost a decoder half a minute and gigabytes; its header costs microseconds. Sources: ITU-T T.81 (JPEG),
-ISO/IEC 15948 (PNG), the BITMAPINFOHEADER layout (BMP), TIFF 6.0.
+A 109 KB PNG can cost a decoder half a minute and gigabytes; its header costs microseconds.
 """
 
 import struct
@@ -9,21 +8,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trialsight.errors import FrameError, FrameFault
+from trialsight.image.formats import bmp, jpeg, png, tiff
+from trialsight.image.formats.size import Size, damaged, unsupported
 
-PNG = b"\x89PNG\r\n\x1a\n"
 CONTENT_TYPES = {"jpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp", "tiff": "image/tiff"}
-# Start-of-frame markers: C0-CF without DHT (C4), JPG (C8) and DAC (CC).
-_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+_READERS: dict[str, Callable[[bytes], Size]] = {
+    "jpeg": jpeg.read_size,
+    "png": png.read_size,
+    "bmp": bmp.read_size,
+    "tiff": tiff.read_size,
+}
+# The picture as RGB, and one copy: what the largest frame takes. Some kinds take more a pixel, and so fewer pixels.
+_BYTES_PER_PIXEL = 6
 
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """`format` is jpeg, png, bmp or tiff. `width_px` and `height_px` as stored, before any EXIF rotation."""
+    """`format` is jpeg, png, bmp or tiff. `width_px` and `height_px` as stored, before any rotation.
+    `memory_bytes`: what decoding takes at its peak."""
 
     format: str
     width_px: int
     height_px: int
+    memory_bytes: int = 0
 
     @property
     def content_type(self) -> str:
@@ -32,10 +39,15 @@ class ImageHeader:
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest frame that is accepted. A 24-megapixel camera is the largest in common use on a line."""
+    """The largest frame that is accepted. A 31-megapixel sensor is the largest in common use on a line."""
 
     max_bytes: int = 32 * 2**20
-    max_pixels: int = 64_000_000
+    max_pixels: int = 32_000_000
+
+    @property
+    def max_memory_bytes(self) -> int:
+        """What decoding one frame may take: 192 MB by default."""
+        return self.max_pixels * _BYTES_PER_PIXEL
 
 
 def read_header(data: bytes) -> ImageHeader:
@@ -50,12 +62,12 @@ def read_header(data: bytes) -> ImageHeader:
             "encode it as one of these",
         )
     try:
-        width, height = _READERS[name](data)
+        size = _READERS[name](data)
     except (struct.error, IndexError, ValueError):
-        raise FrameError(FrameFault.UNDECODABLE, f"the {name} header is broken or cut short", "send it again") from None
-    if width <= 0 or height <= 0:
-        raise FrameError(FrameFault.UNDECODABLE, f"the {name} header says {width}x{height} pixels", "send it again")
-    return ImageHeader(name, width, height)
+        raise damaged(f"the {name} header is broken or cut short") from None
+    if size.width_px <= 0 or size.height_px <= 0:
+        raise damaged(f"the {name} header says {size.width_px}x{size.height_px} pixels")
+    return ImageHeader(name, size.width_px, size.height_px, size.memory_bytes)
 
 
 def check_header(data: bytes, limits: Limits) -> ImageHeader:
@@ -69,77 +81,25 @@ def check_header(data: bytes, limits: Limits) -> ImageHeader:
             f"the frame has {header.width_px}x{header.height_px} pixels; at most {limits.max_pixels} are taken",
             "reduce it, or raise the limit in the service's settings",
         )
+    if header.memory_bytes > limits.max_memory_bytes:
+        raise FrameError(
+            FrameFault.TOO_LARGE,
+            f"the {header.format} of {header.width_px}x{header.height_px} pixels takes {header.memory_bytes} bytes to "
+            f"decode; at most {limits.max_memory_bytes} are taken",
+            "send a baseline JPEG, or a TIFF in smaller strips, or raise the limit in the service's settings",
+        )
     return header
 
 
 def _format(data: bytes) -> str | None:
     if data[:3] == b"\xff\xd8\xff":
         return "jpeg"
-    if data[:8] == PNG:
+    if data[:8] == png.SIGNATURE:
         return "png"
     if data[:2] == b"BM" and len(data) > 6:
         return "bmp"
     if data[:4] in (b"II*\0", b"MM\0*"):
         return "tiff"
+    if data[:4] in (b"II+\0", b"MM\0+"):
+        raise unsupported("the frame is a BigTIFF", "send a TIFF; BigTIFF is for files of more than 4 GB")
     return None
-
-
-def _jpeg(data: bytes) -> tuple[int, int]:
-    at = 2
-    while True:
-        if data[at] != 0xFF:
-            raise ValueError("marker expected")
-        while data[at] == 0xFF:  # fill bytes may precede a marker
-            at += 1
-        marker = data[at]
-        at += 1
-        if marker in _NO_LENGTH:
-            continue
-        (length,) = struct.unpack_from(">H", data, at)
-        if marker in _SOF:
-            height, width = struct.unpack_from(">HH", data, at + 3)
-            return width, height
-        if marker == 0xDA or length < 2:
-            raise ValueError("no frame header before the scan")
-        at += length
-
-
-def _png(data: bytes) -> tuple[int, int]:
-    if data[12:16] != b"IHDR":
-        raise ValueError("IHDR expected")
-    width, height = struct.unpack_from(">II", data, 16)
-    return width, height
-
-
-def _bmp(data: bytes) -> tuple[int, int]:
-    (size,) = struct.unpack_from("<I", data, 14)
-    if size == 12:
-        width, height = struct.unpack_from("<HH", data, 18)
-    else:
-        width, height = struct.unpack_from("<ii", data, 18)
-    return width, abs(height)  # a negative height means rows from the top
-
-
-def _tiff(data: bytes) -> tuple[int, int]:
-    order = "<" if data[:2] == b"II" else ">"
-    (at,) = struct.unpack_from(order + "I", data, 4)
-    (count,) = struct.unpack_from(order + "H", data, at)
-    sides: dict[int, int] = {}
-    for index in range(min(count, 512)):
-        tag, kind, _ = struct.unpack_from(order + "HHI", data, at + 2 + 12 * index)
-        if tag in (256, 257):
-            code = {1: "B", 3: "H", 4: "I"}.get(kind)
-            if code is None:
-                raise ValueError("width and height must be integers")
-            (sides[tag],) = struct.unpack_from(order + code, data, at + 2 + 12 * index + 8)
-    if sides.keys() != {256, 257}:
-        raise ValueError("width or height is missing")
-    return sides[256], sides[257]
-
-
-_READERS: dict[str, Callable[[bytes], tuple[int, int]]] = {
-    "jpeg": _jpeg,
-    "png": _png,
-    "bmp": _bmp,
-    "tiff": _tiff,
-}
