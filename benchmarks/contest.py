@@ -14,7 +14,7 @@ from benchmarks.progress import say
 from benchmarks.rivals.anomalib import Anomalib, Fitted
 from benchmarks.scoring import METRICS, score
 from benchmarks.sets import TRUNK, read_set
-from benchmarks.timing import Ratio, ratio, take_turns, timed
+from benchmarks.timing import Ratio, Spent, ratio, take_turns, timed
 from benchmarks.training import Trained, train
 from trialsight import Inspector
 from trialsight.detector import Detector
@@ -44,13 +44,15 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One detector. `frame_s`: seconds a frame in its ONNX graph, one thread, a round each; rounds are shared."""
+    """One detector. `frame_s`, `frame_cpu_s`: seconds a frame in its ONNX graph, one thread, by the clock and by the
+    processor, one a round; the rounds are those of the set's other entries too."""
 
     metrics: dict[str, float | None]
     fit_s: float
     bank: int
     input_px: tuple[int, int]
     frame_s: tuple[float, ...]
+    frame_cpu_s: tuple[float, ...]
 
     @property
     def frame_ms(self) -> float:
@@ -68,6 +70,9 @@ class Contest:
 
     def frame(self, name: str, over: str) -> Ratio:
         return ratio(self.entries[name].frame_s, self.entries[over].frame_s)
+
+    def frame_cpu(self, name: str, over: str) -> Ratio:
+        return ratio(self.entries[name].frame_cpu_s, self.entries[over].frame_cpu_s)
 
     def auroc(self, name: str) -> float:
         found = self.entries[name].metrics["image_auroc"]
@@ -97,11 +102,11 @@ def hold(
                 _train(image_set.root, trunk, VARIANTS["trunk"], folder / f"again{n}").fit_s for n in range(1, fits)
             ]
     say(f"{name}: {rounds} rounds of frames")
-    frame_s = _time_frames({label: one.package for label, one in trained.items()}, rival, fitted, rounds)
-    entries = {label: _entry(one, frame_s[label]) for label, one in trained.items()}
+    spent = _time_frames({label: one.package for label, one in trained.items()}, rival, fitted, rounds)
+    entries = {label: _entry(one, spent[label]) for label, one in trained.items()}
     fit = None
     if fitted is not None:
-        entries[THEIRS] = Entry(metrics, fitted.fit_s, fitted.bank, (SIZE_PX, SIZE_PX), frame_s[THEIRS])
+        entries[THEIRS] = Entry(metrics, fitted.fit_s, fitted.bank, (SIZE_PX, SIZE_PX), *_a_frame(spent[THEIRS]))
         fit = None if fitted.reused else ratio([fitted.fit_s] * len(fit_s), fit_s)
     made = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit()}, load average {load_average():.1f}"
     return Contest(name, entries, fit, made)
@@ -116,23 +121,27 @@ def _train(data: Path, trunk: Path, variant: Variant, folder: Path) -> Trained:
     return train(data, folder, variant.backbone, weights, variant.size_px)
 
 
-def _entry(trained: Trained, frame_s: tuple[float, ...]) -> Entry:
+def _entry(trained: Trained, spent: list[Spent]) -> Entry:
     card = Inspector.load(trained.package).card
     metrics = {name: trained.metrics[name] for name in METRICS}
     size = (card.preparation.width_px, card.preparation.height_px)
-    return Entry(metrics, trained.fit_s, int(card.detector["bank"]), size, frame_s)
+    return Entry(metrics, trained.fit_s, int(card.detector["bank"]), size, *_a_frame(spent))
 
 
 def _time_frames(
     packages: dict[str, Path], rival: Anomalib | None, fitted: Fitted | None, rounds: int
-) -> dict[str, tuple[float, ...]]:
-    """Seconds a frame of each ONNX graph alone, on a prepared frame, one thread."""
-    turns: dict[str, Callable[[], float]] = {label: timed(_graph(package)) for label, package in packages.items()}
+) -> dict[str, list[Spent]]:
+    """`TIMED_FRAMES` a round of each ONNX graph alone, on a prepared frame, one thread."""
+    turns: dict[str, Callable[[], Spent]] = {label: timed(_graph(package)) for label, package in packages.items()}
     if rival is not None and fitted is not None:
         rival.load(fitted, "onnx", 1)
-        turns[THEIRS] = partial(rival.seconds, "onnx", [Path()] * TIMED_FRAMES)
-    times = take_turns(turns, rounds)
-    return {label: tuple(second / TIMED_FRAMES for second in seconds) for label, seconds in times.items()}
+        turns[THEIRS] = partial(rival.spend, "onnx", [Path()] * TIMED_FRAMES)
+    return take_turns(turns, rounds)
+
+
+def _a_frame(spent: list[Spent]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    wall_s = tuple(one.wall_s / TIMED_FRAMES for one in spent)
+    return wall_s, tuple(one.cpu_s / TIMED_FRAMES for one in spent)
 
 
 def _graph(package: Path) -> Callable[[], None]:

@@ -43,10 +43,12 @@ CASES = (
 
 @dataclass(frozen=True)
 class Overhead:
-    """Our time over the floor's, a call, with one caller and with two; our throughput over the floor's with two."""
+    """Our time over the floor's, a call, with one caller (by the clock and by the processor) and with two; our
+    throughput over the floor's with two."""
 
     case: Case
     one: Ratio
+    one_cpu: Ratio
     two: Ratio
     throughput: Ratio
     floor_ms: float
@@ -78,10 +80,12 @@ def overhead(case: Case, package: Path, files: Sequence[Path], rounds: int) -> O
     def calls(callers: int, name: str) -> list[float]:
         return [one.call_s for one in laps[callers][name]]
 
+    cpu = {name: [one.cpu_s for one in laps[1][name]] for name in doors}
     walls = {name: [one.wall_s for one in laps[2][name]] for name in doors}
     return Overhead(
         case=case,
         one=ratio(calls(1, "ours"), calls(1, "bare")),
+        one_cpu=ratio(cpu["ours"], cpu["bare"]),
         two=ratio(calls(2, "ours"), calls(2, "bare")),
         throughput=ratio(walls["bare"], walls["ours"]),
         floor_ms=1000 * median(calls(1, "bare")),
@@ -100,8 +104,10 @@ def _judgeable(inspector: Inspector, files: Sequence[Path]) -> list[bytes]:
 def overhead_table(found: Sequence[Overhead]) -> Table:
     return Table(
         "What an inspection adds to its floor",
-        ("case", "one caller", "two callers", "throughput, two callers", "floor, ms"),
-        tuple((o.case.name, str(o.one), str(o.two), str(o.throughput), f"{o.floor_ms:.1f}") for o in found),
+        ("case", "one caller", "one caller, processor time", "two callers", "throughput, two callers", "floor, ms"),
+        tuple(
+            (o.case.name, str(o.one), str(o.one_cpu), str(o.two), str(o.throughput), f"{o.floor_ms:.1f}") for o in found
+        ),
         "Bytes to verdict through `Inspector` (header check, decode, health, model, regions, rules) over decode + "
         f"resize + session run alone. A lap is {FRAMES} frames a caller; median (lowest–highest) of the laps' ratios. "
         "The milliseconds are this machine's in this hour, for scale only.",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.progress import say
 from benchmarks.report import ROOT
+from benchmarks.timing import Spent
 from trialsight.errors import TrialsightError
 from trialsight.files import write_json_atomic
 
@@ -103,9 +104,9 @@ class Anomalib:
     def load(self, fitted: Fitted, kind: str, threads: int) -> None:
         self._ask(do="load", out=str(fitted.folder), kind=kind, threads=threads)
 
-    def seconds(self, kind: str, frames: Sequence[Path]) -> float:
+    def spend(self, kind: str, frames: Sequence[Path]) -> Spent:
         """What `frames` take, timed in the worker itself."""
-        return float(self._ask(do="time", kind=kind, frames=[str(frame) for frame in frames])["seconds"])
+        return Spent(**self._ask(do="time", kind=kind, frames=[str(frame) for frame in frames]))
 
     def _ask(self, **command: Any) -> Any:
         assert self._process.stdin is not None

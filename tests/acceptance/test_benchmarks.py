@@ -98,7 +98,7 @@ def test_a_row_of_another_width_is_refused() -> None:
 
 
 def entry(auroc: float, frame_s: tuple[float, ...], fit_s: float = 5.0) -> Entry:
-    return Entry({"image_auroc": auroc, "pixel_auroc": None, "aupro": 0.5}, fit_s, 2000, (256, 256), frame_s)
+    return Entry({"image_auroc": auroc, "pixel_auroc": None, "aupro": 0.5}, fit_s, 2000, (256, 256), frame_s, frame_s)
 
 
 def test_targets_follow_from_the_entries_of_a_saved_contest(tmp_path: Path) -> None:
