@@ -33,21 +33,21 @@ def test_once_does_the_whole_job(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_everything_it_started(tmp_path: Path) -> None:
     home = tmp_path / "demo"
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*DEMO, "--home", home, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert process.stdout is not None
-    url = ""
-    for line in process.stdout:
-        if "Viewer:" in line:
-            url = line.split("Viewer:")[1].strip()
-        if "truth" in line:
-            break
-    assert url
-    assert httpx.get(f"{url}livez").status_code == 200
-    process.send_signal(signal.SIGINT)
-    rest = process.stdout.read()
-    assert process.wait(30) == 0
+    ) as process:
+        assert process.stdout is not None
+        url = ""
+        for line in process.stdout:
+            if "Viewer:" in line:
+                url = line.split("Viewer:")[1].strip()
+            if "truth" in line:
+                break
+        assert url
+        assert httpx.get(f"{url}livez").status_code == 200
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(30) == 0
     assert "Stopped" in rest
     assert "Traceback" not in rest
     with pytest.raises(httpx.TransportError):

@@ -44,6 +44,8 @@ def background(words: list[str], log: Path, stdout: int | None = None) -> Iterat
             yield process
         finally:
             stop(process)
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 def stop(process: subprocess.Popen[str], patience_s: float = 15.0) -> None:
