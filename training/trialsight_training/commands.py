@@ -28,11 +28,14 @@ def train(
     from trialsight.home import Home
     from trialsight_datasets import read_image_set
     from trialsight_training.choose import choose_recipe
+
+    chosen = choose_recipe(recipe, data, weights, seed)
+    image_set = read_image_set(data, good=good)
+    # torch takes seconds to import: what is wrong with the words above is told before.
     from trialsight_training.progress import Progress
     from trialsight_training.train import train_package
 
-    chosen = choose_recipe(recipe, data, weights, seed)
-    trained = train_package(read_image_set(data, good=good), chosen, Home.at(home), Progress())
+    trained = train_package(image_set, chosen, Home.at(home), Progress())
     result = trained.to_json()
     if as_json:
         typer.echo(json.dumps(result))

@@ -1,0 +1,76 @@
+"""The detector's numbers: distances against the plain formula, maps that stay in place, banks that follow the seed."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from trialsight_training.backbones import create_backbone
+from trialsight_training.detectors.patch_memory import PatchMemory, Smoothing, fit_patch_memory
+from trialsight_training.detectors.patch_memory.model import Memory
+
+
+def features(parts: int = 6, seed: int = 0) -> Tensor:
+    return torch.randn(parts, 12, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0], ids=["centred", "far from the origin"])
+def test_distance_is_the_euclidean_one_in_units_of_the_spread(offset: float) -> None:
+    bank, queries = torch.randn(50, 16) + offset, torch.randn(30, 16) + offset
+    memory = Memory(bank, bank.mean(0), spread=2.5)
+    expected = torch.cdist(queries.double(), bank.double(), compute_mode="donot_use_mm_for_euclid_dist").amin(1) / 2.5
+    torch.testing.assert_close(memory(queries).double(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_remembered_patch_is_at_no_distance_and_never_not_a_number() -> None:
+    bank = torch.randn(50, 16)
+    distances = Memory(bank, bank.mean(0), 1.0)(bank)
+    assert torch.isfinite(distances).all()
+    assert float(distances.max()) < 2e-3
+
+
+@pytest.mark.parametrize("stride", [2, 4, 8, 16])
+def test_smoothing_keeps_a_peak_in_place_and_a_flat_map_flat(stride: int) -> None:
+    smoothing = Smoothing(stride)
+    flat = smoothing(torch.full((1, 1, 8, 8), 0.7))
+    torch.testing.assert_close(flat, torch.full_like(flat, 0.7))
+    peak = torch.zeros(1, 1, 9, 9)
+    peak[0, 0, 4, 4] = 1
+    smoothed = smoothing(peak)[0, 0]
+    torch.testing.assert_close(smoothed, smoothed.flip(0, 1))
+    assert int(smoothed.argmax()) in ((smoothed == smoothed.max()).nonzero() @ torch.tensor([smoothed.shape[1], 1]))
+    assert smoothed.max() == smoothed[smoothed.shape[0] // 2, smoothed.shape[1] // 2]
+
+
+def test_held_out_memories_know_nothing_of_their_fold() -> None:
+    parts = features()
+    parts[2:4] += 100  # the parts of fold 1 lie apart from all others
+    fitted = fit_patch_memory(parts, torch.tensor([0, 0, 1, 1, 2, 2]), bank_size=60, seed=0)
+    queries = parts[2].flatten(1).T
+    assert float(fitted.memory(queries).median()) < 0.1
+    assert float(fitted.held_out[1](queries).min()) > 1
+    assert [memory.bank.shape[1] for memory in fitted.held_out] == [40, 40, 40]
+
+
+def test_same_seed_same_bank_same_scores() -> None:
+    folds = torch.arange(6) % 3
+    first, again, other = (fit_patch_memory(features(), folds, 40, seed) for seed in (1, 1, 2))
+    assert torch.equal(first.memory.bank, again.memory.bank)
+    assert torch.equal(first.memory(features()[0].flatten(1).T), again.memory(features()[0].flatten(1).T))
+    assert not torch.equal(first.memory.bank, other.memory.bank)
+
+
+def test_many_patches_are_thinned_alike_for_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trialsight_training.detectors.patch_memory.fit.MAX_CANDIDATES", 60)
+    fitted = fit_patch_memory(features(), torch.arange(6) % 3, bank_size=60, seed=0)
+    assert fitted.memory.bank.shape == (12, 60)
+
+
+def test_the_score_is_the_maps_maximum() -> None:
+    backbone = create_backbone("resnet18", "random", ("layer1", "layer2"))
+    memory = Memory(torch.randn(20, 192), torch.zeros(192), 5.0)
+    model = PatchMemory(backbone, memory, Smoothing(4)).eval()
+    frame = torch.randint(0, 256, (3, 64, 96, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        defect_map, score = model(frame)
+    assert (defect_map.shape, score.shape) == ((3, 16, 24), (3,))
+    assert torch.equal(score, defect_map.flatten(1).amax(1))

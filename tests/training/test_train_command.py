@@ -1,0 +1,64 @@
+"""The commands as a script would call them, in their own process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trialsight.inspector import Inspector
+from trialsight.recipe import load_recipe
+from trialsight_datasets.sample import ImageSet
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = sorted((ROOT / "configs" / "recipes").glob("*.yaml"))
+
+
+def trialsight(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from trialsight.cli import main; main()", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_train_and_evaluate_end_with_one_json_object(bracket_set: ImageSet, tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(yaml.safe_dump({"name": "tiny", "input": {"size_px": 128}, "detector": {"bank_size": 100}}))
+    home = tmp_path / "home"
+    done = trialsight("train", "--data", bracket_set.root, "--recipe", recipe, "--home", home, "--good", 8, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result.keys() == {"recipe", "version", "run_id", "package", "metrics", "thresholds", "seconds"}
+    assert (result["recipe"], result["version"]) == ("tiny", "1")
+    assert result["metrics"].keys() >= {"image_auroc", "pixel_auroc", "aupro", "escapes", "false_rejects"}
+    assert result["thresholds"].keys() == {"t1", "t2", "promise"}
+    assert result["thresholds"]["promise"]["n"] == 8
+    assert "only 8 good parts" in done.stderr
+    assert "alembic" not in done.stderr and "INFO" not in done.stderr
+    assert Inspector.load(result["package"]).card.recipe == "tiny"
+
+    again = trialsight("evaluate", result["package"], "--data", bracket_set.root, "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["metrics"] == pytest.approx(result["metrics"])
+
+
+def test_faults_are_one_line(bracket_set: ImageSet, tmp_path: Path) -> None:
+    cases = [
+        (("--data", tmp_path / "nowhere"), "nowhere does not exist"),
+        (("--data", bracket_set.root, "--recipe", "nosuch"), "there is no recipe 'nosuch'"),
+    ]
+    for words, message in cases:
+        done = trialsight("train", *words, "--home", tmp_path / "home", "--json")
+        assert done.returncode == 1, words
+        assert message in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+        assert done.stdout == ""
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_loads_and_is_named_as_its_file(path: Path) -> None:
+    assert load_recipe(path).name == path.stem
+
+
+def test_there_are_recipes() -> None:
+    assert {"bracket", "casting"} <= {path.stem for path in RECIPES}
