@@ -1,0 +1,170 @@
+"""The viewer's pages as text: both languages complete, the filter in the URL, nothing inline, nothing from outside."""
+
+import re
+import string
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+
+import httpx
+import pytest
+
+from trialsight.home import Home
+from trialsight.verdict import Verdict
+from trialsight_serving.schemas import DecisionKind
+from trialsight_serving.viewer.language import load_catalogues
+
+FRAMES = "/v1/lines/L1/frames"
+PNG = {"Content-Type": "image/png"}
+VIEWER = files("trialsight_serving.viewer")
+
+
+@pytest.fixture
+def client(promoted: Home, serve: Callable[..., httpx.Client]) -> Iterator[httpx.Client]:
+    with serve(promoted) as client:
+        yield client
+
+
+def post(client: httpx.Client, data: bytes, **query: str) -> str:
+    return str(client.post(FRAMES, content=data, headers=PNG, params=query).json()["part_id"])
+
+
+def test_both_catalogues_have_the_same_keys_and_placeholders() -> None:
+    catalogues = load_catalogues()
+    english, chinese = catalogues["en"].texts, catalogues["zh"].texts
+    assert set(english) == set(chinese)
+    for key, text in english.items():
+        assert text.strip(), key
+        assert chinese[key].strip(), key
+        assert _placeholders(text) == _placeholders(chinese[key]), key
+
+
+def _placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def used_keys() -> set[str]:
+    """Every key that a template or a script names, those that are put together included."""
+    used: set[str] = set()
+    for folder, pattern in (
+        ("templates", r"""\b(?:t|row)\(["']([a-z_.0-9]+)["']"""),
+        ("static", r'\btext\(\s*"([a-z_.0-9]+)"'),
+    ):
+        for file in (VIEWER / folder).iterdir():
+            if file.name.endswith((".html", ".js")):
+                used |= set(re.findall(pattern, file.read_text(encoding="utf-8")))
+    assert any(key.endswith(".") for key in used), "keys that are put together end in a dot here"
+    used = {key for key in used if not key.endswith(".")}
+    used |= {f"verdict.{verdict}" for verdict in Verdict}
+    used |= {f"{prefix}.{kind}" for prefix in ("decision", "decide", "key") for kind in DecisionKind}
+    used |= {f"timing.{stage}" for stage in ("read", "decode", "queue", "infer", "post")}
+    keys = (VIEWER / "static" / "keys.js").read_text(encoding="utf-8")
+    used |= {f"key.{action}" for action in re.findall(r'action: "(\w+)"', keys)}
+    page = (VIEWER / "static" / "parts.js").read_text(encoding="utf-8")
+    used |= set(re.findall(r'"(list\.\w+)"', page))
+    templates = "".join(file.read_text(encoding="utf-8") for file in (VIEWER / "templates").iterdir())
+    used |= set(re.findall(r'"(list\.\w+)"', templates))
+    return used | {"language"}
+
+
+def test_every_text_that_is_used_exists_and_every_text_is_used() -> None:
+    assert used_keys() == set(load_catalogues()["en"].texts)
+
+
+LANGUAGE = {
+    "English where nothing is asked": ({}, {}, "en", "Not yet reviewed"),
+    "what the browser wishes first": ({}, {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}, "zh-Hans", "尚未复核"),
+    "a wish that we can't meet, then one that we can": ({}, {"Accept-Language": "de,zh;q=0.5"}, "zh-Hans", "待复核"),
+    "the URL over the browser": ({"lang": "en"}, {"Accept-Language": "zh"}, "en", "Not yet reviewed"),
+    "a language that we don't speak": ({"lang": "xx"}, {}, "en", "Not yet reviewed"),
+}
+
+
+@pytest.mark.parametrize(("query", "headers", "code", "text"), LANGUAGE.values(), ids=LANGUAGE.keys())
+def test_the_page_speaks_the_readers_language(
+    client: httpx.Client, query: dict[str, str], headers: dict[str, str], code: str, text: str
+) -> None:
+    page = client.get("/", params=query, headers=headers).text
+    assert f'<html lang="{code}">' in page
+    assert text in page
+
+
+def test_a_language_once_chosen_stays(client: httpx.Client) -> None:
+    client.get("/", params={"lang": "zh"})
+    assert '<html lang="zh-Hans">' in client.get("/").text
+    client.get("/", params={"lang": "en"})
+    assert '<html lang="en">' in client.get("/").text
+
+
+def test_the_filter_is_the_url_and_goes_with_the_reader(client: httpx.Client, good: bytes, bad: bytes) -> None:
+    first = post(client, bad, part="P-1", trial="T1")
+    post(client, good, part="P-2", trial="T1")
+    last = post(client, bad, part="P-3", trial="T1")
+    page = client.get("/?verdict=reject&trial=T1&line=").text
+    assert re.findall(r'<strong class="serial" title="([^"]+)"', page) == ["P-3", "P-1"]
+    assert f'href="/parts/{first}?verdict=reject&amp;trial=T1"' in page
+    part = client.get(f"/parts/{last}?verdict=reject&trial=T1").text
+    assert f'data-action="older" href="/parts/{first}?verdict=reject&amp;trial=T1"' in part
+    assert 'data-action="newer"' not in part
+
+
+def test_a_part_with_two_views_shows_the_one_that_is_asked_for(client: httpx.Client, good: bytes, bad: bytes) -> None:
+    part = post(client, bad, part="P-1", view="top")
+    post(client, good, part="P-1", view="side")
+    frames = {frame["view"]: frame["id"] for frame in client.get(f"/v1/parts/{part}").json()["frames"]}
+    for view, frame_id in frames.items():
+        page = client.get(f"/parts/{part}", params={"frame": frame_id}).text
+        assert f'src="/v1/frames/{frame_id}/image"' in page
+        assert f"<dd>{view}</dd>" in page
+
+
+def test_more_parts_than_a_page_holds(client: httpx.Client, good: bytes) -> None:
+    for number in range(50):
+        post(client, good, part=f"P-{number:02}")
+    first = client.get("/").text
+    assert first.count('class="card ') == 48
+    older = re.search(r'href="(/\?after=\d+)" rel="next"', first)
+    assert older is not None
+    second = client.get(older[1]).text
+    assert re.findall(r'<strong class="serial" title="([^"]+)"', second) == ["P-01", "P-00"]
+
+
+def test_a_person_gets_a_page_and_a_program_a_problem(client: httpx.Client) -> None:
+    page = client.get("/parts/" + "0" * 32, headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "there is no part" in page.text
+    problem = client.get("/v1/parts/" + "0" * 32, headers={"Accept": "text/html"})
+    assert problem.headers["content-type"] == "application/problem+json"
+
+
+def test_nothing_is_inline_and_nothing_comes_from_outside(client: httpx.Client, bad: bytes) -> None:
+    part = post(client, bad)
+    for path in ("/", f"/parts/{part}", "/login"):
+        page = client.get(path, follow_redirects=True).text
+        assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style", page)
+        assert not re.search(r'(?:src|href|action)="(?:https?:)?//(?!127\.0\.0\.1)', page)
+    for file in (VIEWER / "static").iterdir():
+        text = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text
+        assert "https://" not in text
+
+
+def test_a_thumbnail_is_small_and_keeps_its_shape(client: httpx.Client, bad: bytes) -> None:
+    import cv2
+    import numpy as np
+
+    frame = client.post(FRAMES, content=bad, headers=PNG).json()
+    answer = client.get(f"/v1/frames/{frame['id']}/thumbnail", params={"size": 32})
+    assert answer.headers["content-type"] == "image/jpeg"
+    image = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (32, 32, 3)
+    assert image[7, 24].mean() > image[24, 7].mean() + 50
+
+
+def test_the_part_page_is_light(client: httpx.Client, bad: bytes) -> None:
+    part = post(client, bad)
+    page = client.get(f"/parts/{part}")
+    assets = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text) + [
+        f"/static/{name}.js" for name in ("keys", "page", "overlay")
+    ]
+    weight = len(page.content) + sum(len(client.get(asset).content) for asset in assets)
+    assert weight < 150_000
