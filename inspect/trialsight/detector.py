@@ -1,6 +1,10 @@
-"""The exported graph in ONNX Runtime: input `frame` uint8 (N, H, W, 3) RGB, outputs `defect_map` and `score`."""
+"""The exported graph in ONNX Runtime: input `frame` uint8 (N, H, W, 3) RGB, outputs `defect_map` and `score`.
+
+A graph may also give `embedding` (N, C), by which a frame of another product is told.
+"""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -10,6 +14,15 @@ from trialsight.errors import PackageError
 
 INPUT = "frame"
 OUTPUTS = ["defect_map", "score"]
+EMBEDDING = "embedding"
+
+
+class Output(NamedTuple):
+    """`defect_map`: (h, w) float32. `embedding`: (C,) float32 of unit length, None where the graph gives none."""
+
+    defect_map: NDArray[np.float32]
+    score: float
+    embedding: NDArray[np.float32] | None
 
 
 class Detector:
@@ -34,7 +47,9 @@ class Detector:
         if inputs != {INPUT: "tensor(uint8)"} or not outputs.issuperset(OUTPUTS):
             raise PackageError(f"{graph} takes {inputs} and gives {sorted(outputs)}, not the package contract's graph")
 
-    def run(self, frame: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-        """(H, W, 3) RGB to the defect map (h, w) float32 and the frame's score."""
-        defect_map, score = self._session.run(OUTPUTS, {INPUT: frame[np.newaxis]})
-        return defect_map[0], float(score[0])
+        self._wanted = [*OUTPUTS, EMBEDDING] if EMBEDDING in outputs else OUTPUTS
+
+    def run(self, frame: NDArray[np.uint8]) -> Output:
+        """(H, W, 3) RGB to what the graph says of it."""
+        defect_map, score, *embedding = self._session.run(self._wanted, {INPUT: frame[np.newaxis]})
+        return Output(defect_map[0], float(score[0]), embedding[0][0] if embedding else None)

@@ -56,8 +56,8 @@ class Inspector:
         try:
             # A first run on a blank frame: finds a model that can't run before a part depends on it, and warms it.
             blank = np.zeros((preparation.height_px, preparation.width_px, 3), np.uint8)
-            defect_map, _ = self._detector.run(blank)
-            self._judge = Judge(package.card, (defect_map.shape[0], defect_map.shape[1]))
+            seen = self._detector.run(blank)
+            self._judge = Judge(package.card, (seen.defect_map.shape[0], seen.defect_map.shape[1]))
         except Exception as error:  # ONNX Runtime's exceptions share no base class
             problem = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise PackageError(f"{package.folder} doesn't run: {problem}", "train or export it again") from error
@@ -95,15 +95,17 @@ class Inspector:
         if (fault := self._judge.unfit(prepared)) is not None:
             return _no_verdict(fault, prepared, thresholds, timings)
         try:
-            defect_map, score = self._detector.run(prepared.pixels)
+            seen = self._detector.run(prepared.pixels)
         except Exception as error:  # whatever the runtime raises, the part was not seen
             problem = str(error).splitlines()[0] if str(error) else type(error).__name__
             return _no_verdict(f"the model failed: {problem}", prepared, thresholds, timings)
         inferred = time.perf_counter()
         timings["infer"] = _ms(decoded, inferred)
-        if not np.isfinite(score) or not np.isfinite(defect_map).all():
+        if not np.isfinite(seen.score) or not np.isfinite(seen.defect_map).all():
             return _no_verdict("the model gave values that are not finite numbers", prepared, thresholds, timings)
-        judged = self._judge(defect_map, score, prepared, thresholds)
+        if (fault := self._judge.unlike(seen.embedding)) is not None:
+            return _no_verdict(fault, prepared, thresholds, timings)
+        judged = self._judge(seen.defect_map, seen.score, prepared, thresholds)
         timings["post"] = _ms(inferred, time.perf_counter())
         return Inspection(
             verdict=judged.ruling.verdict,

@@ -46,6 +46,14 @@ class Judge:
             return prepared.fault
         return find_fault(measure(prepared.pixels), self._judging.health)
 
+    def unlike(self, embedding: NDArray[np.float32] | None) -> str | None:
+        """Why this frame shows another product, or None; `embedding` as the graph gives it."""
+        if self._judging.likeness is None:
+            return None
+        if embedding is None:
+            return "the model gives no embedding, by which the card wants the product to be told"
+        return self._judging.likeness.fault(embedding)
+
     def __call__(
         self, defect_map: NDArray[np.float32], score: float, prepared: Prepared, thresholds: Thresholds
     ) -> Judged:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trialsight.geometry.scale import Scale
 from trialsight.geometry.shapes import Shape, rasterise
 from trialsight.health import HealthLimits
+from trialsight.likeness import Likeness
 from trialsight.regions import Morphology
 from trialsight.rules import Rule, check_rules
 
@@ -19,8 +20,9 @@ from trialsight.rules import Rule, check_rules
 class Judging:
     """Shapes are in pixels of the upright frame; with registration, in those of the reference.
 
-    `roi` None: the whole frame counts. `ignore`: zones that never do. `zones`: named for the rules. `health` None:
-    every picture is taken as fit. `frozen_after`: identical frames in a row that count as a frozen camera; None: never.
+    `roi` None: the whole frame counts. `ignore`: zones that never do. `zones`: named for the rules. `health` None: every
+    picture is taken as fit. `likeness` None: any product is. `frozen_after`: identical frames in a row that count as a
+    frozen camera; None: never.
     """
 
     scale: Scale | None = None
@@ -30,6 +32,7 @@ class Judging:
     rules: tuple[Rule, ...] = ()
     morphology: Morphology = field(default_factory=Morphology)
     health: HealthLimits | None = None
+    likeness: Likeness | None = None
     frozen_after: int | None = None
 
     def __post_init__(self) -> None:

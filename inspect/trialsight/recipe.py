@@ -15,6 +15,7 @@ from trialsight.geometry.scale import Scale
 from trialsight.geometry.shapes import Shape
 from trialsight.health import HealthLimits
 from trialsight.judging import Judging
+from trialsight.likeness import Likeness
 from trialsight.regions import Morphology
 from trialsight.rules import Rule
 from trialsight.structure import structure
@@ -57,7 +58,7 @@ class View:
 
 @dataclass(frozen=True)
 class HealthSpec:
-    """`learn`: limits of exposure, contrast and blur from the training frames. `frozen_after`: this many identical
+    """`learn`: limits of exposure, contrast, blur and likeness from the training frames. `frozen_after`: so many identical
     frames in a row are a frozen camera; None never looks (a simulated or replayed camera repeats itself)."""
 
     learn: bool = True
@@ -141,8 +142,8 @@ class Recipe:
             raise ValueError(f"deadline_ms must be above 0, got {self.deadline_ms}")
         self.judging(None)  # so that a rule that can't work is refused here, not when the model is made
 
-    def judging(self, health: HealthLimits | None) -> Judging:
-        """What the card says of how a map is judged; `health` as learned from the training frames."""
+    def judging(self, health: HealthLimits | None, likeness: Likeness | None = None) -> Judging:
+        """What the card says of how a map is judged; `health` and `likeness` as learned from the training frames."""
         view = self.view
         return Judging(
             scale=view.scale,
@@ -152,6 +153,7 @@ class Recipe:
             rules=self.rules,
             morphology=self.morphology,
             health=health if self.health.learn else None,
+            likeness=likeness if self.health.learn else None,
             frozen_after=self.health.frozen_after,
         )
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trialsight.detector import INPUT, OUTPUTS
+from trialsight.detector import EMBEDDING, INPUT, OUTPUTS
 from trialsight.errors import TrialsightError
 
 OPSET = 18
@@ -34,7 +34,7 @@ def export_onnx(model: nn.Module, frame_size_px: tuple[int, int], path: Path) ->
             path,
             dynamo=True,
             input_names=[INPUT],
-            output_names=OUTPUTS,
+            output_names=[*OUTPUTS, EMBEDDING],
             dynamic_shapes={"frame": {0: torch.export.Dim("N", min=1)}},
             opset_version=OPSET,
             external_data=False,
@@ -68,7 +68,7 @@ def check_parity(model: nn.Module, path: Path, frames: NDArray[np.uint8]) -> flo
 
 def _difference(model: nn.Module, session: object, batch: NDArray[np.uint8]) -> float:
     expected = [one.numpy() for one in model(torch.from_numpy(batch))]
-    found = session.run(OUTPUTS, {INPUT: batch})  # type: ignore[attr-defined]
+    found = session.run([*OUTPUTS, EMBEDDING], {INPUT: batch})  # type: ignore[attr-defined]
     scales = [max(float(np.abs(one).max()), 1e-6) for one in expected]
     # A NaN on either side makes the maximum NaN, which no tolerance takes.
     return float(np.max([np.abs(e - f).max() / s for e, f, s in zip(expected, found, scales, strict=True)]))

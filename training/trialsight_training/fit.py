@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from trialsight.health import HealthLimits, learn_limits
+from trialsight.likeness import Likeness, learn_likeness
 from trialsight.prepare import Preparer
 from trialsight.recipe import Recipe
 from trialsight_datasets.sample import Sample
 from trialsight_training.backbones import create_backbone
 from trialsight_training.calibrate import assign_folds
-from trialsight_training.detectors.patch_memory import PatchMemory, Smoothing, fit_patch_memory
+from trialsight_training.detectors.patch_memory import PatchMemory, Smoothing, embed, fit_patch_memory
 from trialsight_training.frames import extract
 from trialsight_training.progress import Progress
 
@@ -25,6 +26,7 @@ class FittedDetector:
     scores: tuple[float, ...]
     folds: int
     health: HealthLimits
+    likeness: Likeness
     description: dict[str, object]
 
 
@@ -52,6 +54,7 @@ def fit(samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress:
         scores=tuple(scores.tolist()),
         folds=len(fitted.held_out),
         health=learn_limits(health),
+        likeness=learn_likeness(embed(features).numpy()),
         description={
             "name": spec.name,
             "backbone": backbone.name,

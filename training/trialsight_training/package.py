@@ -66,7 +66,7 @@ def write_package(
         product=recipe.product,
         variant=recipe.variant,
         deadline_ms=recipe.deadline_ms,
-        judging=recipe.judging(fitted.health),
+        judging=recipe.judging(fitted.health, fitted.likeness),
     )
     write_card(folder, card)
     return Inspector.load(folder, threads=2)

@@ -32,6 +32,11 @@ def patch_features(backbone: Backbone, frame: Tensor) -> Tensor:
     )
 
 
+def embed(features: Tensor) -> Tensor:
+    """(N, C, h, w) features to (N, C): their mean over the picture, at unit length."""
+    return F.normalize(features.mean(dim=(2, 3)), dim=1)
+
+
 class Memory(nn.Module):
     """Distances to the nearest of `bank` (K, C) patch features, in units of the good patches' own spread.
 
@@ -92,9 +97,10 @@ class PatchMemory(nn.Module):
         self.memory = memory
         self.smoothing = smoothing
 
-    def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 (N, H, W, 3) RGB to `defect_map` float32 (N, h, w) and `score` float32 (N)."""
-        return self.judge(patch_features(self.backbone, frame))
+    def forward(self, frame: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """uint8 (N, H, W, 3) RGB to `defect_map` float32 (N, h, w), `score` float32 (N), `embedding` float32 (N, C)."""
+        features = patch_features(self.backbone, frame)
+        return (*self.judge(features), embed(features))
 
     def judge(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C, h, w) features to the map and the score."""
