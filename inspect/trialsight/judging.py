@@ -20,8 +20,8 @@ from trialsight.rules import Rule, check_rules
 class Judging:
     """Shapes are in pixels of the upright frame; with registration, in those of the reference.
 
-    `roi` None: the whole frame counts. `ignore`: zones that never do. `zones`: named for the rules. `health` None: every
-    picture is taken as fit. `likeness` None: any product is. `frozen_after`: identical frames in a row that count as a
+    `roi` None: the whole frame counts. `ignore`: zones that never do. `zones`: named for the rules. `health` None:
+    every picture is taken as fit. `likeness` None: any product is. `frozen_after`: identical frames in a row that count as a
     frozen camera; None: never.
     """
 

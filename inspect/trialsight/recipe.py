@@ -58,7 +58,7 @@ class View:
 
 @dataclass(frozen=True)
 class HealthSpec:
-    """`learn`: limits of exposure, contrast, blur and likeness from the training frames. `frozen_after`: so many identical
+    """`learn`: limits of exposure, contrast, blur and likeness from the training frames. `frozen_after`: so many equal
     frames in a row are a frozen camera; None never looks (a simulated or replayed camera repeats itself)."""
 
     learn: bool = True
