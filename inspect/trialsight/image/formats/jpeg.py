@@ -13,12 +13,12 @@ import numpy as np
 
 from trialsight.image.formats.size import Size, damaged, unsupported
 
-_SOI, _EOI, _SOS, _DRI = 0xD8, 0xD9, 0xDA, 0xDD
+_SOI, _EOI, _SOS, _DQT, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xDD
 _RESTARTS = range(0xD0, 0xD8)
 # Start-of-frame markers: C0-CF without DHT (C4), JPG (C8) and DAC (CC). Those that are taken: Huffman-coded, lossy.
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE, _TAKEN = 0xC2, frozenset({0xC0, 0xC1, 0xC2})
-_TABLES_AND_NOTES = frozenset({0xC4, 0xDB, 0xFE, *range(0xE0, 0xF0)})  # DHT, DQT, COM, APPn
+_TABLES_AND_NOTES = frozenset({0xC4, 0xFE, *range(0xE0, 0xF0)})  # DHT, COM, APPn
 _MARKER = re.compile(rb"\xff+([^\xff])")  # fill bytes may precede a marker
 _CHUNK = 2**16  # bytes searched for markers at once: numpy is twice as fast as a regular expression here
 _MAX_SEGMENTS = 1000  # an ICC profile has up to 255
@@ -106,6 +106,8 @@ def _walk(data: bytes) -> tuple[_Frame, list[_Scan]]:
         if marker in _SOF and frame is None:
             frame = _frame(data, marker, start)
             _check_kind(frame, len(data))
+        elif marker == _DQT:
+            _check_quantisers(data, start, at)
         elif marker == _DRI:
             (interval,) = struct.unpack_from(">H", data, start)
         elif marker == _SOS and frame is not None and len(scans) < _MAX_SCANS:
@@ -140,6 +142,17 @@ def _frame(data: bytes, marker: int, at: int) -> _Frame:
     if len(sampling) != count or not all(1 <= side <= 4 for pair in sampling.values() for side in pair):
         raise damaged("the JPEG frame header is damaged")
     return _Frame(marker, bits, width, height, sampling)
+
+
+def _check_quantisers(data: bytes, at: int, end: int) -> None:
+    """None is zero (T.81 B.2.4.1): libjpeg would multiply by it, and make the picture flat."""
+    while at < end:
+        wide = data[at] >> 4 != 0
+        size = 128 if wide else 64
+        table = np.frombuffer(data, ">u2" if wide else np.uint8, 64, at + 1)
+        if at + 1 + size > end or not table.all():
+            raise damaged("the JPEG is damaged: a quantisation table is cut short or has a zero")
+        at += 1 + size
 
 
 def _check_kind(frame: _Frame, length: int) -> None:
