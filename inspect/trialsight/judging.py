@@ -21,8 +21,8 @@ class Judging:
     """Shapes are in pixels of the upright frame; with registration, in those of the reference.
 
     `roi` None: the whole frame counts. `ignore`: zones that never do. `zones`: named for the rules. `health` None:
-    every picture is taken as fit. `likeness` None: any product is. `frozen_after`: identical frames in a row that count as a
-    frozen camera; None: never.
+    every picture is taken as fit. `likeness` None: any product is. `frozen_after`: so many identical frames in a row
+    are a frozen camera; None: never.
     """
 
     scale: Scale | None = None

@@ -1,5 +1,6 @@
 """A recipe says how one variant is inspected: its view, the detector, how thresholds are set, the deadline."""
 
+import base64
 import hashlib
 import json
 import re
@@ -175,9 +176,23 @@ def load_recipe(path: Path) -> Recipe:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RecipeError(f"recipe {path} can't be read: {' '.join(str(error).split())}") from error
     try:
-        return structure(Recipe, data, "recipe")
+        return structure(Recipe, _with_masks(data, path.parent), "recipe")
     except ValueError as error:
         raise RecipeError(f"{path}: {error}", "see configs/recipes for examples") from error
+
+
+def _with_masks(value: Any, folder: Path) -> Any:
+    """Mask files (`mask: FILE.png`, beside the recipe) become their content, so that recipe and card stand alone."""
+    if isinstance(value, dict):
+        items = {key: _with_masks(item, folder) for key, item in value.items()}
+        mask = items.get("mask")
+        if isinstance(mask, str) and mask.lower().endswith(".png"):
+            try:
+                items["mask"] = base64.b64encode((folder / mask).read_bytes()).decode()
+            except OSError as error:
+                raise ValueError(f"mask {folder / mask} can't be read: {error.strerror}") from error
+        return items
+    return [_with_masks(item, folder) for item in value] if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:

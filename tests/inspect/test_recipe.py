@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from trialsight.errors import RecipeError
@@ -101,4 +103,21 @@ def test_rules_and_shapes_that_cannot_work_are_refused_on_reading(
     assert find in FULL
     path.write_text(FULL.replace(find, put), encoding="utf-8")
     with pytest.raises(RecipeError, match=message):
+        load_recipe(path)
+
+
+def test_a_mask_file_beside_the_recipe_becomes_part_of_it(tmp_path: Path) -> None:
+    drawn = np.zeros((48, 64), np.uint8)
+    drawn[8:40, 8:56] = 255
+    cv2.imwrite(str(tmp_path / "roi.png"), drawn)
+    path = tmp_path / "a.yaml"
+    path.write_text("name: a\nview: {width_px: 64, height_px: 48, roi: {mask: roi.png}}\n")
+    recipe = load_recipe(path)
+    assert recipe.view.roi is not None
+    assert recipe.view.roi.box == (8, 8, 48, 32)
+    (tmp_path / "roi.png").unlink()
+    again = tmp_path / "b.yaml"
+    again.write_text(recipe.to_yaml())
+    assert load_recipe(again).content_hash() == recipe.content_hash()
+    with pytest.raises(RecipeError, match=r"roi\.png can't be read"):
         load_recipe(path)

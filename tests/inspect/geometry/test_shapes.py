@@ -1,3 +1,6 @@
+import base64
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +8,23 @@ from hypothesis import strategies as st
 
 from trialsight.geometry.scale import Scale
 from trialsight.geometry.shapes import Shape, rasterise
+
+
+def picture(mask: np.ndarray) -> str:
+    return base64.b64encode(cv2.imencode(".png", mask)[1].tobytes()).decode()
+
+
+def test_a_mask_is_the_shape_that_its_picture_shows() -> None:
+    drawn = np.zeros((40, 80), np.uint8)
+    drawn[10:20, 30:70] = 255
+    shape = Shape(mask=picture(drawn))
+    assert shape.box == (30, 10, 40, 10)
+    assert shape.holds(69.5, 19.5)
+    assert not shape.holds(70.5, 15)
+    assert not shape.holds(-1, 15)
+    grid = rasterise(shape, (8, 4), (0, 0, 80, 40))
+    assert grid[1, 3:7].all()
+    assert grid.sum() == 4
 
 
 def test_a_rectangle_covers_the_cells_whose_centres_it_holds() -> None:
@@ -31,8 +51,6 @@ def test_a_concave_polygon_leaves_its_notch_out() -> None:
 def test_rasterising_agrees_with_the_point_test_away_from_the_outline(
     points: list[tuple[int, int]], x: int, y: int
 ) -> None:
-    import cv2
-
     shape = Shape(polygon=tuple(points))
     centre = (x + 0.5, y + 0.5)
     if abs(cv2.pointPolygonTest(shape.outline.astype(np.float32), centre, True)) > 0.01:
@@ -42,7 +60,9 @@ def test_rasterising_agrees_with_the_point_test_away_from_the_outline(
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Shape(), "one of the two"),
+        (lambda: Shape(), "one of the three"),
+        (lambda: Shape(mask="no png"), "no PNG"),
+        (lambda: Shape(mask=picture(np.zeros((8, 8), np.uint8))), "black all over"),
         (lambda: Shape(rect=(0, 0, 0, 5)), "above 0"),
         (lambda: Shape(polygon=((0, 0), (1, 1))), "three points"),
         (lambda: Scale(), "one of the two"),
