@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import onnx
 import pytest
+import structlog
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -35,12 +36,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:.*noload.*")
 
 
-@pytest.fixture(autouse=True)
-def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings of this machine, and no settings file of the folder that pytest runs in."""
-    for name in ("MLFLOW_TRACKING_URI", "TRIALSIGHT_HOME", "TRIALSIGHT_HOST", "TRIALSIGHT_PORT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TRIALSIGHT_CONFIG", str(tmp_path / "no-settings.yaml"))
+@pytest.fixture(autouse=True, scope="session")
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No settings of this machine, no settings file of the folder that pytest runs in, and logs in plain lines."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MLFLOW_TRACKING_URI", "TRIALSIGHT_HOME", "TRIALSIGHT_HOST", "TRIALSIGHT_PORT"):
+            patch.delenv(name, raising=False)
+        patch.setenv("TRIALSIGHT_CONFIG", str(tmp_path_factory.getbasetemp() / "no-settings.yaml"))
+        yield
+    structlog.reset_defaults()
 
 
 def picture(blob: int = 0, seed: int = 0) -> NDArray[np.uint8]:
@@ -215,7 +220,7 @@ def register_() -> Callable[..., str]:
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serve() -> Serve:
     """`with serve(home, queue_limit=1) as client`: the service on a free port of loopback, stopped at the end."""
 
@@ -242,6 +247,15 @@ def serve() -> Serve:
             listener.close()
 
     return run
+
+
+@pytest.fixture(scope="module")
+def shared(promoted_template: Path, tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> Iterator[httpx.Client]:
+    """One promoted service for a file's tests that leave nothing behind which others would notice."""
+    root = tmp_path_factory.mktemp("shared") / "home"
+    shutil.copytree(promoted_template, root)
+    with serve(Home.at(root)) as client:
+        yield client
 
 
 @pytest.fixture

@@ -81,9 +81,9 @@ LANGUAGE = {
 
 @pytest.mark.parametrize(("query", "headers", "code", "text"), LANGUAGE.values(), ids=LANGUAGE.keys())
 def test_the_page_speaks_the_readers_language(
-    client: httpx.Client, query: dict[str, str], headers: dict[str, str], code: str, text: str
+    shared: httpx.Client, query: dict[str, str], headers: dict[str, str], code: str, text: str
 ) -> None:
-    page = client.get("/", params=query, headers=headers).text
+    page = shared.get("/", params=query, headers=headers).text
     assert f'<html lang="{code}">' in page
     assert text in page
 

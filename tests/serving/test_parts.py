@@ -101,14 +101,14 @@ BAD_DECISIONS = {
 
 @pytest.mark.parametrize(("body", "status"), BAD_DECISIONS.values(), ids=BAD_DECISIONS.keys())
 def test_a_decision_that_is_none_is_a_problem(
-    client: httpx.Client, bad: bytes, body: dict[str, str], status: int
+    shared: httpx.Client, bad: bytes, body: dict[str, str], status: int
 ) -> None:
-    part_id = post(client, bad)["part_id"]
-    answer = client.post(f"/v1/parts/{part_id}/decisions", json=body)
+    part_id = post(shared, bad)["part_id"]
+    answer = shared.post(f"/v1/parts/{part_id}/decisions", json=body)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    unknown = client.post(f"/v1/parts/{'0' * 32}/decisions", json={"decision": "confirm"})
+    unknown = shared.post(f"/v1/parts/{'0' * 32}/decisions", json={"decision": "confirm"})
     assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:trialsight:problem:part-not-found")
-    assert client.get(f"/v1/parts/{part_id}").json()["decisions"] == []
+    assert shared.get(f"/v1/parts/{part_id}").json()["decisions"] == []
 
 
 def listen(client: httpx.Client, path: str, headers: dict[str, str], count: int, ready: threading.Event) -> list[Any]:
@@ -164,8 +164,8 @@ def test_metrics_tell_frames_stages_models_and_refusals(client: httpx.Client, ba
         assert expected in text
 
 
-def test_the_openapi_document_shows_the_frames_answer(client: httpx.Client) -> None:
-    document = client.get("/openapi.json").json()
+def test_the_openapi_document_shows_the_frames_answer(shared: httpx.Client) -> None:
+    document = shared.get("/openapi.json").json()
     posted = document["paths"]["/v1/lines/{line}/frames"]["post"]
     assert set(posted["requestBody"]["content"]) == {
         "image/jpeg",
