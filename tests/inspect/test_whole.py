@@ -75,6 +75,7 @@ DEFLATE = TAGS | {259: ("H", [8]), 279: ("I", [len(strip) for strip in PACKED])}
 
 JPEG = saved("JPEG", SMOOTH, quality=90)
 PROGRESSIVE = saved("JPEG", SMOOTH, quality=90, progressive=True)
+FINE = saved("JPEG", SMOOTH, quality=90, progressive=True, subsampling=0)
 RESTARTS = cv2.imencode(".jpg", SMOOTH, [cv2.IMWRITE_JPEG_RST_INTERVAL, 10])[1].tobytes()
 HALF = len(JPEG) // 2
 LAST_SCAN = PROGRESSIVE.rindex(b"\xff\xda")
@@ -180,7 +181,7 @@ def black_png(width: int, height: int) -> bytes:
             id="tiff: one strip of 25 megapixels, which libtiff would hold three times",
         ),
         pytest.param(
-            with_bytes(PROGRESSIVE, PROGRESSIVE.index(b"\xff\xc2") + 5, struct.pack(">HH", 5000, 5000)),
+            with_bytes(FINE, FINE.index(b"\xff\xc2") + 5, struct.pack(">HH", 5000, 5000)),
             FrameFault.TOO_LARGE,
             id="jpeg: progressive of 25 megapixels, whose coefficients libjpeg would hold",
         ),

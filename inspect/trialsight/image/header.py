@@ -18,7 +18,7 @@ _READERS: dict[str, Callable[[bytes], Size]] = {
     "bmp": bmp.read_size,
     "tiff": tiff.read_size,
 }
-# The picture as RGB, and one copy: what the largest frame takes. Some kinds take more a pixel, and so fewer pixels.
+# The picture as RGB, twice. Some kinds of file take more a pixel to decode, and so may have fewer.
 _BYTES_PER_PIXEL = 6
 
 

@@ -2,7 +2,7 @@
 
 import struct
 
-from trialsight.image.formats.size import Size, damaged, unsupported
+from trialsight.image.formats.size import Size, damaged, memory_bytes, unsupported
 
 _CORE = 12  # OS/2's short header, which has no compression field
 _HEADERS = frozenset({_CORE, 40, 52, 56, 108, 124})
@@ -16,7 +16,7 @@ def read_size(data: bytes) -> Size:
     """Raises struct.error where the header is cut short. A negative height (rows from the top) counts as positive."""
     (header,) = struct.unpack_from("<I", data, 14)
     width, height = struct.unpack_from("<HH" if header == _CORE else "<ii", data, 18)
-    return Size(width, abs(height), width * abs(height) * 3)
+    return Size(width, abs(height), memory_bytes(width * abs(height)))
 
 
 def check_whole(data: bytes) -> bytes:

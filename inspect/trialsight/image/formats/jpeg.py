@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trialsight.image.formats.size import Size, damaged, unsupported
+from trialsight.image.formats.size import Size, damaged, memory_bytes, unsupported
 
 _SOI, _EOI, _SOS, _DQT, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xDD
 _RESTARTS = range(0xD0, 0xD8)
@@ -72,10 +72,10 @@ def read_size(data: bytes) -> Size:
         if marker in _SOF:
             frame = _frame(data, marker, start)
         if marker == _SOS and frame is not None:
-            pixels = frame.width_px * frame.height_px
-            # The picture, and a copy where EXIF turns it. Several scans need all coefficients, two bytes each.
+            # Several scans need all coefficients at once, two bytes each.
             whole = frame.kind != _PROGRESSIVE and data[start] == len(frame.sampling)
-            return Size(frame.width_px, frame.height_px, pixels * 6 + (0 if whole else frame.blocks * 64 * 2))
+            coefficients = 0 if whole else frame.blocks * 64 * 2
+            return Size(frame.width_px, frame.height_px, memory_bytes(frame.width_px * frame.height_px, coefficients))
     raise ValueError("no frame header")
 
 

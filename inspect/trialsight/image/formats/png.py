@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-from trialsight.image.formats.size import Size, damaged, unsupported
+from trialsight.image.formats.size import Size, damaged, memory_bytes, unsupported
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
@@ -17,7 +17,7 @@ def read_size(data: bytes) -> Size:
     if data[12:16] != b"IHDR":
         raise ValueError("IHDR expected")
     width, height = struct.unpack_from(">II", data, 16)
-    return Size(width, height, width * height * 6)  # the picture, and a copy where an eXIf chunk turns it
+    return Size(width, height, memory_bytes(width * height))
 
 
 def check_whole(data: bytes) -> bytes:

@@ -14,6 +14,11 @@ class Size:
     memory_bytes: int
 
 
+def memory_bytes(pixels: int, buffers: int = 0) -> int:
+    """The picture as RGB, and beside it what the decoder holds (`buffers`), or afterwards OpenCV's copy of it."""
+    return pixels * 3 + max(pixels * 3, buffers)
+
+
 def damaged(problem: str) -> FrameError:
     """The frame lost something on its way."""
     return FrameError(FrameFault.UNDECODABLE, problem, "send it again")

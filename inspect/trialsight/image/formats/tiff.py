@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsight.image.formats.size import Size, damaged, unsupported
+from trialsight.image.formats.size import Size, damaged, memory_bytes, unsupported
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 254, 256, 257, 258, 259, 262, 266
-_STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANAR = 273, 274, 277, 278, 279, 284
+_STRIP_OFFSETS, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 322, 323, 324, 325, 338, 339
 _TYPES = {1: "u1", 3: "u2", 4: "u4"}
 _PLAIN, _LZW, _DEFLATE = (1,), (5,), (8, 32946)
@@ -95,11 +95,9 @@ def read_size(data: bytes) -> Size:
     """Raises struct.error or ValueError where the first directory is cut short or lacks what is needed."""
     directory = _directory(data, *_start(data))
     layout = _layout(directory)
-    pixels = layout.width_px * layout.height_px
-    turned = pixels * 3 if directory.one(_ORIENTATION, 1) >= 5 else 0
     # libtiff reads a whole strip or tile as it is stored, then as RGBA.
     piece = layout.piece_width * layout.piece_height * (4 + layout.samples * layout.bits // 8)
-    return Size(layout.width_px, layout.height_px, pixels * 3 + turned + piece)
+    return Size(layout.width_px, layout.height_px, memory_bytes(layout.width_px * layout.height_px, piece))
 
 
 def check_whole(data: bytes) -> bytes:
