@@ -27,9 +27,16 @@ class News:
         self.closing = True
         self.publish()
 
-    async def wait(self) -> None:
-        """Until something was stored, or a second has passed."""
+    def listen(self) -> "asyncio.Future[None]":
+        """Done when something is stored from now on: ask before looking into the store, and nothing falls between."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
+        return waiter
+
+    async def wait(self, waiter: "asyncio.Future[None]") -> None:
+        """Until `waiter` is done, or a second has passed."""
         await asyncio.wait([waiter], timeout=POLL_S)
+        self.forget(waiter)
+
+    def forget(self, waiter: "asyncio.Future[None]") -> None:
         self._waiters.discard(waiter)

@@ -90,6 +90,14 @@ def test_without_a_place_for_its_files_a_frame_gets_no_verdict(promoted: Home, s
         assert client.post(FRAMES, content=bad, headers=PNG).json()["verdict"] == "reject"
 
 
+def test_a_decision_without_end_is_cut_off(promoted: Home, serve: Serve, bad: bytes) -> None:
+    with serve(promoted) as client:
+        part = client.post(FRAMES, content=bad, headers=PNG).json()["part_id"]
+        answer = client.post(f"/v1/parts/{part}/decisions", json={"decision": "confirm", "note": "x" * 70_000})
+        assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+        assert client.get(f"/v1/parts/{part}").json()["decisions"] == []
+
+
 def test_the_same_key_sent_many_times_at_once_is_one_frame(promoted: Home, serve: Serve, bad: bytes) -> None:
     answers: list[httpx.Response] = []
     with serve(promoted) as client:

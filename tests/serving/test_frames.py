@@ -68,6 +68,17 @@ def test_what_was_answered_is_stored_with_its_pixels(client: httpx.Client, bad: 
     assert float(shallow.headers["x-map-scale"]) == scale
 
 
+def test_a_tiff_is_kept_as_it_came_and_shown_as_a_png(client: httpx.Client, frame: Callable[..., bytes]) -> None:
+    tiff = frame(blob=100, suffix=".tiff")
+    posted = client.post(FRAMES, content=tiff, headers={"Content-Type": "image/tiff"}).json()
+    assert posted["verdict"] == "reject"
+    assert client.get(posted["image_url"]).content == tiff
+    shown = client.get(posted["image_url"], params={"display": True})
+    assert shown.headers["content-type"] == "image/png"
+    first, second = (cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) for data in (tiff, shown.content))
+    np.testing.assert_array_equal(first, second)
+
+
 def test_image_file_lies_under_its_sha256(client: httpx.Client, promoted: Home, good: bytes) -> None:
     client.post(FRAMES, content=good, headers=PNG)
     name = hashlib.sha256(good).hexdigest()

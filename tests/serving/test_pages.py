@@ -113,7 +113,7 @@ def test_a_part_with_two_views_shows_the_one_that_is_asked_for(client: httpx.Cli
     frames = {frame["view"]: frame["id"] for frame in client.get(f"/v1/parts/{part}").json()["frames"]}
     for view, frame_id in frames.items():
         page = client.get(f"/parts/{part}", params={"frame": frame_id}).text
-        assert f'src="/v1/frames/{frame_id}/image"' in page
+        assert f'src="/v1/frames/{frame_id}/image?display=true"' in page
         assert f"<dd>{view}</dd>" in page
 
 

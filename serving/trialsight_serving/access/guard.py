@@ -4,6 +4,7 @@ import asyncio
 from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +14,7 @@ from trialsight_serving.problems import Answer, Problem, fault
 from trialsight_serving.service import Service
 
 COOKIE = "trialsight_session"
+_FORM_BYTES = 64 * 1024
 _OPEN_PATHS = ("/livez", "/readyz", "/login", "/favicon.ico")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -47,7 +49,7 @@ class Guard:
             self._check_host(request)
             _check_site(request)
             scope.setdefault("state", {})["principal"] = await self._who(request)
-            await self._app(scope, receive, reply)
+            await self._app(scope, _bounded(request, receive), reply)
         except Problem as problem:
             await self._refusal(request, problem)(scope, receive, reply)
         except Exception as error:
@@ -114,6 +116,23 @@ def _check_site(request: Request) -> None:
 
 def _host_name(host: str) -> str:
     return host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0].lower()
+
+
+def _bounded(request: Request, receive: Receive) -> Receive:
+    """`receive` that ends a body of more than 64 KiB; a line's frames have a limit of their own, in `routes.body`."""
+    if request.url.path.endswith("/frames"):
+        return receive
+    seen = 0
+
+    async def receiving() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > _FORM_BYTES:
+            raise HTTPException(413, f"at most {_FORM_BYTES} bytes are taken here", {"Connection": "close"})
+        return message
+
+    return receiving
 
 
 class _Reply:

@@ -13,6 +13,7 @@ import numpy as np
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from trialsight.errors import FrameError
+from trialsight.image import decode, read_header
 from trialsight.image.header import CONTENT_TYPES
 from trialsight_serving.access.keys import Principal
 from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
@@ -119,10 +120,19 @@ def get_frame(frame_id: FrameId, service: ServiceDep, who: AnyoneDep) -> FrameOu
 
 
 @router.get("/frames/{frame_id}/image", response_class=Response)
-def get_image(frame_id: FrameId, service: ServiceDep, who: AnyoneDep) -> Response:
+def get_image(
+    frame_id: FrameId,
+    service: ServiceDep,
+    who: AnyoneDep,
+    display: Annotated[bool, Query(description="As a browser can show it: TIFF becomes PNG")] = False,
+) -> Response:
     """The frame's own bytes, as they were posted."""
     record = _find(service, who, frame_id)
-    return Response(_file(service, record.image_sha256, frame_id), media_type=record.image_type, headers=_FOREVER)
+    data, kind = _file(service, record.image_sha256, frame_id), record.image_type
+    if display and kind == CONTENT_TYPES["tiff"]:
+        pixels = decode(data, read_header(data))
+        data, kind = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes(), CONTENT_TYPES["png"]
+    return Response(data, media_type=kind, headers=_FOREVER)
 
 
 @router.get("/frames/{frame_id}/thumbnail", response_class=Response)

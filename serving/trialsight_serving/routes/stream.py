@@ -58,16 +58,18 @@ async def _events(
     yield f"retry: 1000\nid: {seq}\n\n"
     idle_s, clock = 0.0, asyncio.get_running_loop().time
     while not service.news.closing and not await request.is_disconnected():
+        waiter = service.news.listen()
         found = await asyncio.to_thread(_after, service, organisation, seq, line)
         for record in found:
             seq = record.seq
             yield f"id: {seq}\nevent: frame\ndata: {FrameOut.of(record).model_dump_json()}\n\n"
         if found:
+            service.news.forget(waiter)
             idle_s = 0.0
             await asyncio.sleep(PAUSE_S)
             continue
         started = clock()
-        await service.news.wait()
+        await service.news.wait(waiter)
         idle_s += clock() - started
         if idle_s > HEARTBEAT_S:
             idle_s = 0.0
