@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -81,59 +83,68 @@ def spot_graph() -> onnx.ModelProto:
 PackageMaker = Callable[..., Path]
 
 
+def build_package(
+    folder: Path,
+    name: str = "bracket",
+    preparation: Preparation | None = None,
+    thresholds: Thresholds | None = None,
+    golden: dict[Verdict, int | None] | None = None,
+    graph: onnx.ModelProto | None = None,
+    judging: Judging | None = None,
+    reference: bytes | None = None,
+) -> Path:
+    """Write a package and give its folder. `golden` maps a verdict to the brightness of the golden frame's spot."""
+    (folder / "golden").mkdir(parents=True)
+    onnx.save(graph or spot_graph(), folder / "model.onnx")
+    if reference is not None:
+        (folder / "reference.png").write_bytes(reference)
+    frames = []
+    wanted = {Verdict.PASS: None, Verdict.REJECT: 255} if golden is None else golden
+    for index, (verdict, spot) in enumerate(wanted.items()):
+        file = folder / "golden" / f"{index}-{verdict.value}.png"
+        file.write_bytes(encode(gray_frame(spot)))
+        frames.append(GoldenFrame(file.name, sha256_of(file), verdict, score=0.0))
+    card = Card(
+        recipe=name,
+        product=name,
+        variant="A",
+        created_at="2026-01-01T00:00:00+00:00",
+        graph_sha256=sha256_of(folder / "model.onnx"),
+        opset=18,
+        detector={"name": "spot"},
+        preparation=preparation or Preparation(SIDE, SIDE),
+        thresholds=thresholds or Thresholds(t1=0.2, t2=0.6, region=0.2),
+        promise=Promise(false_reject=0.05, n=20, method="cross-conformal"),
+        calibration_scores=(0.02,) * 20,
+        metrics={"image_auroc": 1.0},
+        golden=tuple(frames),
+        provenance=Provenance(dataset_sha256="0" * 64, seed=0),
+        judging=judging or Judging(),
+    )
+    write_card(folder, card)
+    if graph is None and frames:
+        _record_scores(folder, card)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def package_builder() -> PackageMaker:
+    """`build_package`, for fixtures that outlive one test."""
+    return build_package
+
+
 @pytest.fixture
 def make_package(tmp_path: Path) -> PackageMaker:
-    """Write a package and give its folder. `golden` maps a verdict to the brightness of the golden frame's spot."""
+    """`build_package` into this test's own folder."""
 
-    def make(
-        name: str = "bracket",
-        folder: Path | None = None,
-        preparation: Preparation | None = None,
-        thresholds: Thresholds | None = None,
-        golden: dict[Verdict, int | None] | None = None,
-        graph: onnx.ModelProto | None = None,
-        judging: Judging | None = None,
-        reference: bytes | None = None,
-    ) -> Path:
-        folder = folder or tmp_path / f"package-{name}"
-        (folder / "golden").mkdir(parents=True)
-        onnx.save(graph or spot_graph(), folder / "model.onnx")
-        if reference is not None:
-            (folder / "reference.png").write_bytes(reference)
-        frames = []
-        for index, (verdict, spot) in enumerate(({Verdict.PASS: None, Verdict.REJECT: 255} if golden is None else golden).items()):
-            file = folder / "golden" / f"{index}-{verdict.value}.png"
-            file.write_bytes(encode(gray_frame(spot)))
-            frames.append(GoldenFrame(file.name, sha256_of(file), verdict, score=0.0))
-        card = Card(
-            recipe=name,
-            product=name,
-            variant="A",
-            created_at="2026-01-01T00:00:00+00:00",
-            graph_sha256=sha256_of(folder / "model.onnx"),
-            opset=18,
-            detector={"name": "spot"},
-            preparation=preparation or Preparation(SIDE, SIDE),
-            thresholds=thresholds or Thresholds(t1=0.2, t2=0.6, region=0.2),
-            promise=Promise(false_reject=0.05, n=20, method="cross-conformal"),
-            calibration_scores=(0.02,) * 20,
-            metrics={"image_auroc": 1.0},
-            golden=tuple(frames),
-            provenance=Provenance(dataset_sha256="0" * 64, seed=0),
-            judging=judging or Judging(),
-        )
-        write_card(folder, card)
-        if graph is None:
-            _record_scores(folder, card)
-        return folder
+    def make(name: str = "bracket", folder: Path | None = None, **more: Any) -> Path:
+        return build_package(folder or tmp_path / f"package-{name}", name, **more)
 
     return make
 
 
 def _record_scores(folder: Path, card: Card) -> None:
     """Fill in the golden frames' scores as the model gives them, as training does."""
-    from dataclasses import replace
-
     inspector = Inspector.load(folder)
     scores = [inspector(data).score for data in inspector.package.golden_frames()]
     golden = tuple(replace(frame, score=score or 0.0) for frame, score in zip(card.golden, scores, strict=True))

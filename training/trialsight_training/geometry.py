@@ -2,19 +2,25 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 
 from trialsight.card import Preparation
 from trialsight.errors import TrialsightError
+from trialsight.geometry.register import MIN_CORRELATION
 from trialsight.geometry.shapes import Shape
 from trialsight.image import decode, read_header
 from trialsight.prepare import Preparer
 from trialsight.recipe import Recipe
+from trialsight_datasets.pixels import read_bytes
+from trialsight_datasets.sample import Sample
 
 # Trunks reduce up to 32 times; other sides would be padded unevenly.
 MULTIPLE = 32
 REDUCED = (4, 2)
 CROP_STEP = 8
+# However alike the training frames are: a defect, or a new lamp, costs some correlation too.
+MAX_CORRELATION = 0.97
 
 
 def preparation_for(
@@ -52,12 +58,25 @@ def preparation_for(
     )
 
 
-def preparer_for(recipe: Recipe, sizes_px: Sequence[tuple[int, int]], reference: bytes | None) -> Preparer:
-    """The preparation and what it needs to run. `reference`: the encoded picture that frames are registered to."""
+def preparer_for(
+    recipe: Recipe, sizes_px: Sequence[tuple[int, int]], train: Sequence[Sample], reference: bytes | None
+) -> Preparer:
+    """The preparation and what it needs to run. `reference`: the encoded picture that frames are registered to.
+
+    How well a frame must match the reference is learned from the good parts of `train`, unless the recipe says it.
+    """
     if reference is None:
         return Preparer(preparation_for(recipe, sizes_px))
     picture = decode(reference, read_header(reference))
-    return Preparer(preparation_for(recipe, sizes_px, hashlib.sha256(reference).hexdigest()), picture)
+    preparation = preparation_for(recipe, sizes_px, hashlib.sha256(reference).hexdigest())
+    registration = preparation.registration
+    if registration is not None and registration.min_correlation is None:
+        first = Preparer(preparation, picture)
+        poses = [first.decode(*read_bytes(sample.path)).pose for sample in train]
+        furthest = max(1 - pose.correlation for pose in poses if pose is not None)
+        learned = round(min(MAX_CORRELATION, max(MIN_CORRELATION, 1 - 2 * furthest)), 4)
+        preparation = replace(preparation, registration=replace(registration, min_correlation=learned))
+    return Preparer(preparation, picture)
 
 
 def _crop(roi: Shape, size_px: tuple[int, int]) -> tuple[int, int, int, int]:

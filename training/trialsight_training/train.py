@@ -64,7 +64,7 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
         folder = Path(scratch) / PACKAGE
         plots = Path(scratch) / "plots"
         reference = reference_picture(recipe, train)
-        preparer = preparer_for(recipe, _sizes(image_set, progress), reference)
+        preparer = preparer_for(recipe, _sizes(image_set, progress), train, reference)
         fitted = fit(train, recipe, preparer, progress)
         calibrated = calibrate(fitted.scores, recipe.calibration, fitted.folds)
         with progress.task("store"):

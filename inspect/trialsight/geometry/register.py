@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 COARSE_SIDE, FINE_SIDE = 256, 768  # longer sides of the pictures on which the pose is sought
-MIN_CORRELATION = 0.5  # of the aligned frame with the reference; unrelated pictures stay well below
+MIN_CORRELATION = 0.5  # where a recipe names none and nothing was learned; unrelated pictures stay below
 PRECISION, PRECISION_DEG = 0.001, 0.05  # of the estimate; a part right on the limit is within it
 
 
@@ -20,14 +20,18 @@ PRECISION, PRECISION_DEG = 0.001, 0.05  # of the estimate; a part right on the l
 class Registration:
     """Limits beyond which a frame is `misaligned`: shift as a share of the frame's longer side, turn in degrees.
 
-    `reference`: path of the golden picture, next to the recipe; None takes the first good training part.
+    `reference`: path of the golden picture; None takes the first good training part. `min_correlation`: of the aligned
+    frame with the reference; None lets training learn it, since cookies vary more than machined parts.
     """
 
     max_shift: float = 0.05
     max_rotation_deg: float = 5.0
     reference: str | None = None
+    min_correlation: float | None = None
 
     def __post_init__(self) -> None:
+        if self.min_correlation is not None and not 0 < self.min_correlation < 1:
+            raise ValueError(f"min_correlation must lie in (0, 1), got {self.min_correlation}")
         if not 0 < self.max_shift <= 0.5:
             raise ValueError(f"max_shift must lie in (0, 0.5], got {self.max_shift}")
         if not 0 <= self.max_rotation_deg <= 45:
@@ -49,8 +53,10 @@ class Pose:
 
     def fault(self, limits: Registration, frame_size_px: tuple[int, int]) -> str | None:
         """Why the frame can't be judged, or None."""
-        if self.correlation < MIN_CORRELATION:
-            return f"misaligned: the frame doesn't match the reference (correlation {self.correlation:.2f})"
+        least = limits.min_correlation or MIN_CORRELATION
+        if not self.correlation >= least:
+            seen = f"correlation {self.correlation:.3f}, at least {least:.3f}"
+            return f"misaligned: the frame doesn't match the reference ({seen})"
         width, longer = frame_size_px[0], max(frame_size_px)
         if self.shift * width > (limits.max_shift + PRECISION) * longer:
             allowed = limits.max_shift * longer
