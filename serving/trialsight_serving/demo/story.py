@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 LINE = "L1"
 RECIPE = "bracket"
 GOOD_PARTS = 20
-DEFECT_SHARE = 1 / 3
+DEFECT_SHARE = 0.4
 STYLES = {"pass": "green", "review": "yellow", "reject": "red", "no_verdict": "magenta"}
 
 
