@@ -1,5 +1,6 @@
 import io
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -40,6 +41,19 @@ def with_alpha(image: Image.Image) -> Image.Image:
     """Half transparent on the left, opaque on the right."""
     out = image.copy()
     out.putalpha(Image.fromarray((X * 4).astype(np.uint8)))
+    return out
+
+
+def interlaced_png() -> bytes:
+    """Seven passes, each over a grid of its own (ISO/IEC 15948, 8.2)."""
+    raw = b""
+    grids = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    for left, top, across, down in grids:
+        raw += b"".join(b"\0" + row.tobytes() for row in RGB[top::down, left::across])
+    out = b"\x89PNG\r\n\x1a\n"
+    header = struct.pack(">IIBBBBB", 64, 48, 8, 2, 0, 0, 1)
+    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")):
+        out += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
     return out
 
 
@@ -85,6 +99,7 @@ def test_pixels_come_as_rgb(suffix: str) -> None:
         pytest.param(saved(PALETTE, "PNG", transparency=3), pixels(PALETTE), 0, id="png transparent colour"),
         pytest.param(saved(with_alpha(PICTURE), "PNG"), RGB, 0, id="png rgba"),
         pytest.param(saved(with_alpha(GRAY), "PNG"), pixels(GRAY), 0, id="png gray with alpha"),
+        pytest.param(interlaced_png(), RGB, 0, id="png interlaced"),
         pytest.param(encoded(DEEP[..., ::-1], ".png"), RGB, 0, id="png 16 bit rgb"),
         pytest.param(encoded(DEEP[..., 0], ".png"), np.repeat(RGB[..., :1], 3, 2), 0, id="png 16 bit gray"),
         pytest.param(encoded(np.dstack([DEEP, DEEP[..., 0]])[..., [2, 1, 0, 3]], ".png"), RGB, 0, id="png 16 bit rgba"),

@@ -48,21 +48,22 @@ def png_of(*parts: tuple[bytes, bytes]) -> bytes:
     return out
 
 
-def tiff_of(tags: dict[int, tuple[str, list[int]]], pieces: list[bytes], next_at: int = 0) -> bytes:
-    """Little-endian; tag 273 gets the pieces' offsets. `tags`: H (short) or I (long), and the values."""
-    tags = tags | {273: ("I", [0] * len(pieces))}
+def tiff_of(tags: dict[int, tuple[str, list[int]]], pieces: list[bytes], next_at: int = 0, order: str = "<") -> bytes:
+    """`tags`: H (short) or I (long), and the values; the offsets of the strips, or tiles, are put in."""
+    offsets = 324 if 322 in tags else 273
+    tags = tags | {offsets: ("I", [0] * len(pieces))}
     size = {"H": 2, "I": 4}
     values_at = 8 + 2 + 12 * len(tags) + 4
     at = values_at + sum(size[form] * len(values) for form, values in tags.values())
-    tags[273] = ("I", [at + sum(map(len, pieces[:index])) for index in range(len(pieces))])
+    tags[offsets] = ("I", [at + sum(map(len, pieces[:index])) for index in range(len(pieces))])
     entries = values = b""
     for tag, (form, numbers) in sorted(tags.items()):
-        packed = struct.pack(f"<{len(numbers)}{form}", *numbers)
-        entries += struct.pack("<HHI", tag, {"H": 3, "I": 4}[form], len(numbers))
-        entries += packed.ljust(4, b"\0") if len(packed) <= 4 else struct.pack("<I", values_at + len(values))
+        packed = struct.pack(f"{order}{len(numbers)}{form}", *numbers)
+        entries += struct.pack(order + "HHI", tag, {"H": 3, "I": 4}[form], len(numbers))
+        entries += packed.ljust(4, b"\0") if len(packed) <= 4 else struct.pack(order + "I", values_at + len(values))
         values += packed
-    start = struct.pack("<IH", 8, len(tags)) + entries + struct.pack("<I", next_at)
-    return b"II*\0" + start + values.ljust(at - values_at, b"\0") + b"".join(pieces)
+    start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, len(tags))
+    return (start + entries + struct.pack(order + "I", next_at) + values).ljust(at, b"\0") + b"".join(pieces)
 
 
 STRIPS = [NOISE[top : top + 30].tobytes() for top in range(0, 120, 30)]
@@ -71,6 +72,15 @@ TAGS = {256: ("H", [160]), 257: ("H", [120]), 258: ("H", [8, 8, 8]), 262: ("H", 
     278: ("H", [30]),
     279: ("I", [len(strip) for strip in STRIPS]),
 }
+PADDED = np.pad(NOISE, ((0, 24), (0, 32), (0, 0)))  # tiles are whole ones of 64 x 48, also at the edge
+TILES = [PADDED[top : top + 48, left : left + 64].tobytes() for top in (0, 48, 96) for left in (0, 64, 128)]
+TILED = {tag: TAGS[tag] for tag in (256, 257, 258, 262, 277)} | {
+    322: ("H", [64]),
+    323: ("H", [48]),
+    325: ("I", [len(tile) for tile in TILES]),
+}
+PLANES = [NOISE[..., channel].tobytes() for channel in range(3)]
+PLANAR = TAGS | {278: ("H", [120]), 279: ("I", [160 * 120] * 3), 284: ("H", [2])}
 DEFLATE = TAGS | {259: ("H", [8]), 279: ("I", [len(strip) for strip in PACKED])}
 
 JPEG = saved("JPEG", SMOOTH, quality=90)
@@ -87,11 +97,17 @@ LZW = cv2.imencode(".tiff", NOISE)[1].tobytes()
 
 
 def test_the_frames_of_the_tables_are_whole_before_they_are_harmed() -> None:
-    for data in (PNG, BMP, LZW, tiff_of(TAGS, STRIPS), tiff_of(DEFLATE, PACKED)):
-        assert decode(data, read_header(data)).shape == NOISE.shape
-    assert np.array_equal(decode(tiff_of(TAGS, STRIPS), read_header(tiff_of(TAGS, STRIPS))), NOISE)
-    assert np.array_equal(decode(tiff_of(DEFLATE, PACKED), read_header(tiff_of(DEFLATE, PACKED))), NOISE)
-    for data in (JPEG, PROGRESSIVE, RESTARTS):
+    for data in (
+        PNG,
+        BMP,
+        tiff_of(TAGS, STRIPS),
+        tiff_of(TAGS, STRIPS, order=">"),
+        tiff_of(DEFLATE, PACKED),
+        tiff_of(TILED, TILES),
+        tiff_of(PLANAR, PLANES),
+    ):
+        assert np.array_equal(decode(data, read_header(data)), NOISE)
+    for data in (JPEG, PROGRESSIVE, FINE, RESTARTS, LZW):
         assert decode(data, read_header(data)).shape == NOISE.shape
 
 
@@ -140,6 +156,8 @@ def test_a_frame_that_is_cut_short_is_refused(suffix: str, share: float) -> None
         pytest.param(tiff_of(TAGS | {279: ("I", [14_400] * 3)}, STRIPS[:3]), id="tiff: a strip missing"),
         pytest.param(tiff_of(TAGS, [*STRIPS[:3], b""]), id="tiff: last strip beyond the end"),
         pytest.param(tiff_of(TAGS, [b"", *STRIPS]), id="tiff: strips over each other"),
+        pytest.param(tiff_of(TILED, TILES)[:-1], id="tiff: last tile cut short"),
+        pytest.param(tiff_of(PLANAR | {279: ("I", [160 * 120] * 2)}, PLANES[:2]), id="tiff: a colour missing"),
         pytest.param(tiff_of(TAGS, STRIPS, next_at=8), id="tiff: directories in a circle"),
         pytest.param(tiff_of(DEFLATE, [PACKED[0], PACKED[1][:-4] + b"abcd", *PACKED[2:]]), id="tiff: wrong checksum"),
         pytest.param(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trialsight.errors import FrameError
 from trialsight.image.formats.size import Size, damaged, memory_bytes, unsupported
 
 _SOI, _EOI, _SOS, _DQT, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xDD
@@ -217,7 +218,9 @@ def _check_scans(frame: _Frame, scans: list[_Scan]) -> None:
         raise damaged("the JPEG lacks data: its last scans are missing")
 
 
-def _out_of_place(marker: int) -> Exception:
+def _out_of_place(marker: int) -> FrameError:
+    if marker == _SOS:
+        return damaged(f"the JPEG has a scan before its header, or more than {_MAX_SCANS} scans")
     if marker in (_SOI, _EOI) or marker in _SOF:
         return damaged("the JPEG lacks data: another picture begins, or this one ends, too early")
     return damaged(f"the JPEG is damaged: marker FF{marker:02X} is out of place")
