@@ -55,7 +55,8 @@ def list_(home: _Home = None, as_json: _Json = False) -> None:
         typer.echo(json.dumps([asdict(row) for row in found], ensure_ascii=False))
         return
     for row in found:
-        typer.echo(f"{row.name:<20} {row.recipe or '-'}")
+        views = ", ".join(f"{view}: {recipe}" for view, recipe in row.views.items())
+        typer.echo(f"{row.name:<20} {views or row.recipe or '-'}")
 
 
 @line.command()
@@ -76,14 +77,32 @@ def add(
 def bind(
     name: Annotated[str, typer.Argument(help="The line's name.")],
     recipe: Annotated[str, typer.Argument(help="The recipe that inspects its frames.")],
+    view: Annotated[str | None, typer.Option(help="Only this view's; a part then needs every view so bound.")] = None,
     home: _Home = None,
 ) -> None:
-    """Bind a line to a recipe; a running service follows within a second."""
-    from trialsight_serving.store.lines import bind_line
+    """Bind a line, or one of several views of it, to a recipe; a running service follows within a second."""
+    from trialsight_serving.store.lines import bind_line, bind_view
 
     with _database(home) as database, database.write() as connection:
-        bind_line(connection, name, recipe)
-    typer.echo(f"line {name} is bound to {recipe}")
+        if view is None:
+            bind_line(connection, name, recipe)
+        else:
+            bind_view(connection, name, view, recipe)
+    typer.echo(f"line {name}{f', view {view},' if view else ''} is bound to {recipe}")
+
+
+@line.command()
+def unbind(
+    name: Annotated[str, typer.Argument(help="The line's name.")],
+    view: Annotated[str, typer.Option(help="The view that parts no longer need.")],
+    home: _Home = None,
+) -> None:
+    """Take a view off a line."""
+    from trialsight_serving.store.lines import unbind_view
+
+    with _database(home) as database, database.write() as connection:
+        unbind_view(connection, name, view)
+    typer.echo(f"line {name} has no view {view} any more")
 
 
 def _settings(given: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from trialsight.health import FrozenWatch
 from trialsight.image import ImageHeader
 from trialsight.inspector import Inspection
 from trialsight.verdict import Verdict
@@ -18,7 +19,7 @@ from trialsight_serving.admission import Ticket
 from trialsight_serving.models.manager import LiveModel
 from trialsight_serving.problems import Problem
 from trialsight_serving.service import Service
-from trialsight_serving.store.frames import FrameRecord, KeyTakenError, frame_by_key, insert_frame
+from trialsight_serving.store.frames import ExpectedViews, FrameRecord, KeyTakenError, frame_by_key, insert_frame
 from trialsight_serving.store.maps import encode_map
 
 log = structlog.get_logger(__name__)
@@ -46,8 +47,8 @@ class Arrival:
         return hashlib.sha256(self.data).hexdigest()
 
 
-async def model_of(service: Service, line: str) -> LiveModel:
-    """The line's live model. Raises Problem: 404 no such line, 409 which recipe?, 503 no champion yet."""
+async def model_of(service: Service, line: str, view: str) -> LiveModel:
+    """The live model of a line's view. Raises Problem: 404 no such line or view, 409 which recipe?, 503 no champion."""
     models = service.models
     if line not in models.lines():
         await asyncio.to_thread(models.refresh_lines)
@@ -59,7 +60,12 @@ async def model_of(service: Service, line: str) -> LiveModel:
                 f"there is no line {line!r}",
                 f"add it: trialsight line add {line}",
             )
-    recipe = models.lines()[line]
+    record = models.lines()[line]
+    if record.views and view not in record.views:
+        views = ", ".join(record.views)
+        detail = f"line {line} has no view {view!r}; it has {views}"
+        raise Problem(404, "view-not-found", "No such view", detail, "give one of them: ?view=NAME")
+    recipe = record.recipe_of(view)
     live = models.models()
     if recipe is None and len(live) > 1:
         names = ", ".join(model.recipe for model in live)
@@ -92,8 +98,8 @@ async def take(service: Service, model: LiveModel, ticket: Ticket, arrival: Arri
     arrived = time.perf_counter()
     async with ticket.worker():
         queued_ms = _ms(arrived)
-        if ticket.late:
-            record, map_png = _late(model, arrival, header, queued_ms), None
+        if (fault := _fault(service, model, ticket, arrival, queued_ms)) is not None:
+            record, map_png = _unseen(fault, model, arrival, header, queued_ms), None
         else:
             loop = asyncio.get_running_loop()
             record, map_png = await loop.run_in_executor(
@@ -125,11 +131,21 @@ def _inspect(
     return replace(record, map_sha256=sha256, map_scale=scale), map_png
 
 
-def _late(model: LiveModel, arrival: Arrival, header: ImageHeader, queued_ms: float) -> FrameRecord:
+def _fault(service: Service, model: LiveModel, ticket: Ticket, arrival: Arrival, queued_ms: float) -> str | None:
+    """Why this frame is not inspected at all, or None."""
+    after = model.card.judging.frozen_after
+    if after is not None:
+        watch = service.frozen.setdefault((arrival.line, arrival.view, after), FrozenWatch(after))
+        if (frozen := watch.fault(arrival.sha256.encode())) is not None:
+            return frozen
+    return f"late: the deadline passed after {queued_ms:.0f} ms in the queue" if ticket.late else None
+
+
+def _unseen(reason: str, model: LiveModel, arrival: Arrival, header: ImageHeader, queued_ms: float) -> FrameRecord:
     """The part went by unseen: recorded, so that nobody takes silence for a pass."""
     inspection = Inspection(
         verdict=Verdict.NO_VERDICT,
-        reason=f"late: the deadline passed after {queued_ms:.0f} ms in the queue",
+        reason=reason,
         score=None,
         thresholds=model.card.thresholds,
         regions=(),
@@ -204,13 +220,23 @@ async def _store(service: Service, record: FrameRecord, arrival: Arrival, map_pn
         writes.append(loop.run_in_executor(service.disks, service.images.put, map_png, record.map_sha256))
     try:
         await asyncio.gather(*writes)
-        work = service.writer.submit(lambda connection: insert_frame(connection, record, arrival.key))
+        expected = _expected_views(service, record.line)
+        work = service.writer.submit(lambda connection: insert_frame(connection, record, arrival.key, expected))
         return await asyncio.wrap_future(work)
     except KeyTakenError as taken:
         return _same_frame(taken.frame, arrival)
     except (OSError, SQLAlchemyError, RuntimeError) as error:
         log.error("store failed", line=arrival.line, part=arrival.part, problem=str(error))
         raise _store_problem(error) from error
+
+
+def _expected_views(service: Service, line: str) -> ExpectedViews | None:
+    """None where one camera is all there is. Views may be apart by the longest deadline among their recipes."""
+    views = service.models.lines()[line].views
+    if not views:
+        return None
+    live = [service.models.live(recipe) for recipe in views.values()]
+    return ExpectedViews(tuple(views), max((one.card.deadline_ms for one in live if one is not None), default=0))
 
 
 def _store_problem(error: Exception) -> Problem:

@@ -58,6 +58,8 @@ _FRAME: JsonDict = {
     "height_px": 480,
     "is_partial": False,
     "process": {},
+    "part_verdict": "reject",
+    "part_reason": "score 41.2 > t2 28.7",
 }
 
 
@@ -144,6 +146,8 @@ class FrameOut(BaseModel):
     height_px: int
     is_partial: bool
     process: dict[str, Any]
+    part_verdict: Verdict | None = Field(description="The worst of the part's views; no_verdict while one is missing")
+    part_reason: str | None
 
     @classmethod
     def of(cls, record: FrameRecord) -> "FrameOut":
@@ -195,13 +199,15 @@ class DecisionOut(BaseModel):
 
 
 class PartOut(BaseModel):
-    """`verdict` and `score`: the worst over the newest frame of each view. `decision`: the newest, if any."""
+    """`verdict`, `reason` and `score`: the worst over the newest frame of each view, `no_verdict` while a view that
+    the line wants is missing. `decision`: the newest, if any."""
 
     id: str
     part: str
     trial: str | None
     line: str
     verdict: Verdict
+    reason: str | None
     score: float | None
     decision: DecisionKind | None
     last_frame_id: str
@@ -228,10 +234,12 @@ class PartDetail(PartOut):
 
 
 class LineOut(BaseModel):
-    """`model`: the version that gives verdicts now, null while there is none."""
+    """`model`: the version that gives verdicts now, null while there is none or where each view has its own.
+    `views`: the recipe of each view that a part must be seen from."""
 
     name: str
     recipe: str | None
+    views: dict[str, str]
     model: ModelRef | None
     depth: int = Field(description="Frames admitted and not yet answered")
 

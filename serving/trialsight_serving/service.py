@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from trialsight.health import FrozenWatch
 from trialsight_serving.admission import Admission
 from trialsight_serving.live import News
 from trialsight_serving.metrics import Metrics
@@ -30,6 +31,7 @@ class Service:
     metrics: Metrics
     inspectors: ThreadPoolExecutor
     disks: ThreadPoolExecutor
+    frozen: dict[tuple[str, str, int], FrozenWatch] = field(default_factory=dict)  # by line, view, and how many
 
 
 @asynccontextmanager

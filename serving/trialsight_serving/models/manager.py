@@ -15,7 +15,7 @@ from trialsight.inspector import Inspector
 from trialsight_serving.models.gate import run_gate
 from trialsight_serving.models.registry import Registry, RegistryError
 from trialsight_serving.store.database import Database
-from trialsight_serving.store.lines import ActiveModel, list_active, list_lines, set_active
+from trialsight_serving.store.lines import ActiveModel, LineRecord, list_active, list_lines, set_active
 from trialsight_serving.store.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ class ModelManager:
         self._live: dict[str, LiveModel] = {}
         self._before: dict[str, LiveModel] = {}  # stays loaded, so that a rollback is a swap
         self._faults: dict[str, Fault] = {}
-        self._lines: dict[str, str | None] = {}
+        self._lines: dict[str, LineRecord] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="model-manager", daemon=True)
         self.registry_problem: str | None = None
@@ -87,13 +87,13 @@ class ModelManager:
     def faults(self) -> list[Fault]:
         return sorted(self._faults.values(), key=lambda fault: fault.recipe)
 
-    def lines(self) -> dict[str, str | None]:
-        """Each line's name and its recipe, as of the last look (at most one poll old)."""
+    def lines(self) -> dict[str, LineRecord]:
+        """Lines by name, as of the last look (at most one poll old)."""
         return self._lines
 
     def refresh_lines(self) -> None:
         with self._database.read() as connection:
-            self._lines = {line.name: line.recipe for line in list_lines(connection)}
+            self._lines = {line.name: line for line in list_lines(connection)}
 
     def _run(self) -> None:
         while not self._stop.is_set():

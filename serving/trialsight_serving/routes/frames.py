@@ -78,7 +78,7 @@ async def post_frame(
     """Inspect one frame. The answer comes once image, map and result are on the disk."""
     started, received_at = time.perf_counter(), datetime.now(UTC)
     with _refusals_counted(service, line):
-        model = await model_of(service, line)
+        model = await model_of(service, line, view)
         check_content_type(request)
         deadline_ms = x_deadline_ms or model.card.deadline_ms
         with service.admission.admit(line, deadline_ms / 1000) as ticket:

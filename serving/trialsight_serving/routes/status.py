@@ -18,8 +18,14 @@ router = APIRouter()
 async def get_lines(service: ServiceDep, who: AnyoneDep) -> list[LineOut]:  # noqa: ARG001 - a key is needed
     models = service.models
     return [
-        LineOut(name=name, recipe=recipe, model=_ref(_model(models, recipe)), depth=service.admission.depth(name))
-        for name, recipe in models.lines().items()
+        LineOut(
+            name=line.name,
+            recipe=line.recipe,
+            views=dict(line.views),
+            model=None if line.views else _ref(_model(models, line.recipe)),
+            depth=service.admission.depth(line.name),
+        )
+        for line in models.lines().values()
     ]
 
 

@@ -16,7 +16,7 @@ SEVERITY = ("reject", "no_verdict", "review", "pass")
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """One row of `frames`; the store gives `seq` and `part_id`. `map_scale` is the score at the map's full code."""
+    """One row of `frames`; the store gives `seq`, `part_id` and the part's standing. `map_scale`: score at full code."""
 
     id: str
     organisation_id: str
@@ -48,6 +48,20 @@ class FrameRecord:
     is_partial: bool = False
     part_id: str = ""
     seq: int = 0
+    part_verdict: str | None = None
+    part_reason: str | None = None
+
+
+# Of the part as a whole, not columns of the frame's row.
+_OF_PART = ("part_verdict", "part_reason")
+
+
+@dataclass(frozen=True)
+class ExpectedViews:
+    """The views that a part must have been seen from, their newest frames within `within_ms` of each other."""
+
+    views: tuple[str, ...]
+    within_ms: int
 
 
 class KeyTakenError(Exception):
@@ -58,7 +72,9 @@ class KeyTakenError(Exception):
         self.frame = frame
 
 
-def insert_frame(connection: Connection, record: FrameRecord, key: str | None) -> FrameRecord:
+def insert_frame(
+    connection: Connection, record: FrameRecord, key: str | None, expected: ExpectedViews | None = None
+) -> FrameRecord:
     """Raises KeyTakenError where `key` was used on this line before, and writes nothing."""
     if key is not None and (first := frame_by_key(connection, record.organisation_id, record.line, key)) is not None:
         raise KeyTakenError(first)
@@ -88,13 +104,15 @@ def insert_frame(connection: Connection, record: FrameRecord, key: str | None) -
     else:
         part_id = found
     values = asdict(record) | {"part_id": part_id}
-    del values["seq"]
+    for name in ("seq", *_OF_PART):
+        del values[name]
     inserted = connection.execute(frames.insert(), values)
     assert inserted.inserted_primary_key is not None
     seq = int(inserted.inserted_primary_key[0])
     summary["last_seq"] = seq
+    verdict, reason, score = _standing(connection, part_id, expected)
+    summary |= {"verdict": verdict, "reason": reason, "score": score}
     if found is not None:
-        summary["verdict"], summary["score"] = _worst(connection, part_id)
         summary["decision"] = None  # what was decided, was decided of another frame
     connection.execute(parts.update().where(parts.c.id == part_id), summary)
     if key is not None:
@@ -108,15 +126,40 @@ def insert_frame(connection: Connection, record: FrameRecord, key: str | None) -
                 "created_at": record.received_at,
             },
         )
-    return replace(record, part_id=part_id, seq=seq)
+    return replace(record, part_id=part_id, seq=seq, part_verdict=verdict, part_reason=reason)
 
 
-def _worst(connection: Connection, part_id: str) -> tuple[str, float | None]:
-    """The worst verdict among the newest frame of each view, and the highest score there."""
+def _standing(
+    connection: Connection, part_id: str, expected: ExpectedViews | None
+) -> tuple[str, str | None, float | None]:
+    """The part's verdict, its reason and score: the worst among the newest frame of each view.
+
+    A part that lacks a view, or whose views lie too far apart in time to be of one passage, has no verdict, unless
+    what was seen of it is worse. Read from the rows alone, so that a restart between two views loses nothing.
+    """
     newest = sa.select(sa.func.max(frames.c.seq)).where(frames.c.part_id == part_id).group_by(frames.c.view)
-    rows = connection.execute(sa.select(frames.c.verdict, frames.c.score).where(frames.c.seq.in_(newest))).all()
-    scores = [row.score for row in rows if row.score is not None]
-    return min((row.verdict for row in rows), key=SEVERITY.index), max(scores, default=None)
+    columns = frames.c.view, frames.c.verdict, frames.c.reason, frames.c.score, frames.c.received_at
+    rows = connection.execute(sa.select(*columns).where(frames.c.seq.in_(newest))).all()
+    score = max((row.score for row in rows if row.score is not None), default=None)
+    standings = [(row.verdict, row.reason) for row in rows]
+    if expected is not None:
+        seen = {row.view: row.received_at for row in rows}
+        if missing := [view for view in expected.views if view not in seen]:
+            standings.append(("no_verdict", f"view missing: {', '.join(missing)}"))
+        else:
+            times = [seen[view] for view in expected.views]
+            apart_ms = (max(times) - min(times)).total_seconds() * 1000
+            if apart_ms > expected.within_ms:
+                late = max(expected.views, key=lambda view: seen[view])
+                standings.append(("no_verdict", f"view missing in time: {late} came {apart_ms:.0f} ms after the first"))
+    verdict, reason = min(standings, key=lambda standing: SEVERITY.index(standing[0]))
+    return verdict, reason, score
+
+
+def _frames() -> sa.Select[Any]:
+    """Frames with how their part stands now."""
+    standing = parts.c.verdict.label("part_verdict"), parts.c.reason.label("part_reason")
+    return sa.select(frames, *standing).join(parts, parts.c.id == frames.c.part_id)
 
 
 def frame_by_key(connection: Connection, organisation: str, line: str, key: str) -> FrameRecord | None:
@@ -130,7 +173,7 @@ def frame_by_key(connection: Connection, organisation: str, line: str, key: str)
 
 
 def frame_by_id(connection: Connection, organisation: str, frame_id: str) -> FrameRecord | None:
-    query = sa.select(frames).where(frames.c.organisation_id == organisation, frames.c.id == frame_id)
+    query = _frames().where(frames.c.organisation_id == organisation, frames.c.id == frame_id)
     row = connection.execute(query).mappings().first()
     return None if row is None else _record(row)
 
@@ -138,7 +181,7 @@ def frame_by_id(connection: Connection, organisation: str, frame_id: str) -> Fra
 def frames_of_part(connection: Connection, organisation: str, part_id: str, limit: int = 64) -> list[FrameRecord]:
     """Newest first."""
     query = (
-        sa.select(frames)
+        _frames()
         .where(frames.c.organisation_id == organisation, frames.c.part_id == part_id)
         .order_by(frames.c.seq.desc())
         .limit(limit)
@@ -150,7 +193,7 @@ def frames_after(
     connection: Connection, organisation: str, seq: int, line: str | None = None, limit: int = 200
 ) -> list[FrameRecord]:
     """Frames stored after `seq`, oldest first: what a live listener has not had yet."""
-    query = sa.select(frames).where(frames.c.organisation_id == organisation, frames.c.seq > seq)
+    query = _frames().where(frames.c.organisation_id == organisation, frames.c.seq > seq)
     if line is not None:
         query = query.where(frames.c.line == line)
     return [_record(row) for row in connection.execute(query.order_by(frames.c.seq).limit(limit)).mappings()]

@@ -1,19 +1,27 @@
-"""Lines, the recipe each is bound to, and which model version is active per recipe."""
+"""Lines, the recipe that each line or each of its views is bound to, and which model version is active per recipe."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from trialsight.errors import TrialsightError
-from trialsight_serving.store.tables import ORGANISATION, active_models, lines
+from trialsight_serving.store.tables import ORGANISATION, active_models, line_views, lines
 
 
 @dataclass(frozen=True)
 class LineRecord:
+    """`views`: the recipe of each view that a part must be seen from; empty where one camera is all there is."""
+
     name: str
     recipe: str | None
+    views: Mapping[str, str] = field(default_factory=dict)
+
+    def recipe_of(self, view: str) -> str | None:
+        """None where it is not settled yet. Raises KeyError for a view that the line doesn't have."""
+        return self.views[view] if self.views else self.recipe
 
 
 @dataclass(frozen=True)
@@ -25,8 +33,14 @@ class ActiveModel:
 
 
 def list_lines(connection: Connection, organisation: str = ORGANISATION) -> list[LineRecord]:
+    columns = line_views.c.line, line_views.c.view, line_views.c.recipe
+    bound = sa.select(*columns).where(line_views.c.organisation_id == organisation).order_by(line_views.c.view)
+    views: dict[str, dict[str, str]] = {}
+    for line, view, recipe in connection.execute(bound):
+        views.setdefault(line, {})[view] = recipe
     query = sa.select(lines.c.name, lines.c.recipe).where(lines.c.organisation_id == organisation)
-    return [LineRecord(*row) for row in connection.execute(query.order_by(lines.c.name))]
+    found = connection.execute(query.order_by(lines.c.name))
+    return [LineRecord(name, recipe, views.get(name, {})) for name, recipe in found]
 
 
 def add_line(connection: Connection, name: str, recipe: str | None = None, organisation: str = ORGANISATION) -> None:
@@ -42,9 +56,27 @@ def bind_line(connection: Connection, name: str, recipe: str, organisation: str 
         raise TrialsightError(f"there is no line {name}", f"add it: trialsight line add {name}")
 
 
+def bind_view(connection: Connection, name: str, view: str, recipe: str, organisation: str = ORGANISATION) -> None:
+    """From now on a part of this line needs this view, inspected by `recipe`."""
+    if name not in {line.name for line in list_lines(connection, organisation)}:
+        raise TrialsightError(f"there is no line {name}", f"add it: trialsight line add {name}")
+    key = {"organisation_id": organisation, "line": name, "view": view}
+    mine = sa.and_(*(line_views.c[column] == value for column, value in key.items()))
+    if connection.execute(line_views.update().where(mine), {"recipe": recipe}).rowcount == 0:
+        connection.execute(line_views.insert(), {**key, "recipe": recipe})
+
+
+def unbind_view(connection: Connection, name: str, view: str, organisation: str = ORGANISATION) -> None:
+    """A part of this line no longer needs this view."""
+    mine = sa.and_(line_views.c.organisation_id == organisation, line_views.c.line == name, line_views.c.view == view)
+    if connection.execute(line_views.delete().where(mine)).rowcount == 0:
+        raise TrialsightError(f"line {name} has no view {view}", "see `trialsight line list`")
+
+
 def bind_unbound_lines(connection: Connection, recipe: str, organisation: str = ORGANISATION) -> list[str]:
     """Give `recipe` to every line that has none; the names of those lines."""
-    names = [line.name for line in list_lines(connection, organisation) if line.recipe is None]
+    found = list_lines(connection, organisation)
+    names = [line.name for line in found if line.recipe is None and not line.views]
     for name in names:
         bind_line(connection, name, recipe, organisation)
     return names

@@ -12,7 +12,7 @@ from trialsight_serving.store.tables import decisions, frames, parts
 
 @dataclass(frozen=True)
 class PartRecord:
-    """`verdict` and `score`: the worst over the newest frame of each view. `decision`: the newest, if any."""
+    """`verdict`, `reason` and `score`: the worst over the newest frame of each view. `decision`: the newest, if any."""
 
     id: str
     organisation_id: str
@@ -20,6 +20,7 @@ class PartRecord:
     trial: str
     line: str
     verdict: str
+    reason: str | None
     score: float | None
     decision: str | None
     last_seq: int

@@ -60,6 +60,16 @@ lines = sa.Table(
     sa.UniqueConstraint("organisation_id", "name"),
 )
 
+# A line on which several cameras see one part: each view has a recipe, and a part is judged once all have been seen.
+line_views = sa.Table(
+    "line_views",
+    metadata,
+    sa.Column("organisation_id", sa.String(32), sa.ForeignKey("organisations.id"), primary_key=True),
+    sa.Column("line", sa.String(64), primary_key=True),
+    sa.Column("view", sa.String(64), primary_key=True),
+    sa.Column("recipe", sa.String(64), nullable=False),
+)
+
 # verdict and score are the worst over the newest frame of each view; last_seq orders the list, newest first.
 parts = sa.Table(
     "parts",
@@ -70,6 +80,7 @@ parts = sa.Table(
     sa.Column("trial", sa.String(64), nullable=False, server_default=""),
     sa.Column("line", sa.String(64), nullable=False),
     sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text),
     sa.Column("score", sa.Float),
     sa.Column("decision", sa.String(32)),
     sa.Column("last_seq", sa.BigInteger, nullable=False),

@@ -54,6 +54,7 @@ export function bind(table, actions, text) {
     const action = /** @type {HTMLElement} */ (element).dataset.action ?? "";
     element.addEventListener("click", () => all[action]?.());
   }
+  document.documentElement.dataset.keys = "on"; // from here on a key press is heard
 }
 
 /** @param {EventTarget | null} target */
