@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Inspection threads")
     queue_limit: int = Field(default=32, ge=1, description="Frames of one line that may wait or run at once")
     max_body_bytes: int = Field(default=32 * 2**20, ge=1)
-    max_pixels: int = Field(default=64_000_000, ge=1)
+    max_pixels: int = Field(default=32_000_000, ge=1)
     body_timeout_s: float = Field(default=15.0, gt=0, description="A slower body is refused with 408")
     poll_s: float = Field(default=1.0, gt=0, description="How often the champion alias is looked up")
     drain_s: float = Field(default=10.0, ge=0, description="How long a stopping service lets running frames finish")

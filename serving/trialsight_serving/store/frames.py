@@ -16,7 +16,7 @@ SEVERITY = ("reject", "no_verdict", "review", "pass")
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """One row of `frames`; the store gives `seq`, `part_id` and the part's standing. `map_scale`: score at full code."""
+    """A row of `frames`; the store gives `seq`, `part_id` and the part's standing. `map_scale`: score at full code."""
 
     id: str
     organisation_id: str
