@@ -100,6 +100,29 @@ class DetectorSpec:
 
 
 @dataclass(frozen=True)
+class Augment:
+    """`copies` of each good part are learned as well, each turned, shifted and lit by lot within these bounds, so that
+    a part that lies a little further out than any training part is no news. `shift`: share of the frame's sides;
+    `brightness`: share."""
+
+    copies: int = 2
+    rotation_deg: float = 2.0
+    shift: float = 0.01
+    brightness: float = 0.03
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.copies <= 20:
+            raise ValueError(f"copies must lie between 0 and 20, got {self.copies}")
+        for label, value, most in (
+            ("rotation_deg", self.rotation_deg, 180),
+            ("shift", self.shift, 0.5),
+            ("brightness", self.brightness, 0.5),
+        ):
+            if not 0 <= value <= most:
+                raise ValueError(f"{label} must lie between 0 and {most}, got {value}")
+
+
+@dataclass(frozen=True)
 class Calibration:
     """`false_reject` and `review` are shares of good parts: at most the first is rejected, and at most
     the second is rejected or sent to review. `margin` lifts both thresholds by that fraction of the good
@@ -127,6 +150,7 @@ class Recipe:
     view: View = field(default_factory=View)
     input: Input = field(default_factory=Input)
     detector: DetectorSpec = field(default_factory=DetectorSpec)
+    augment: Augment = field(default_factory=Augment)
     calibration: Calibration = field(default_factory=Calibration)
     rules: tuple[Rule, ...] = ()
     morphology: Morphology = field(default_factory=Morphology)
