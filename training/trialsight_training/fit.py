@@ -35,17 +35,17 @@ def fit(samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress:
     spec = recipe.detector
     backbone = create_backbone(spec.backbone, spec.weights, spec.layers, recipe.seed)
     with progress.task("features", len(samples)) as step:
-        features, health = extract(backbone, samples, preparer, step)
+        seen = extract(backbone, samples, preparer, recipe.augment, recipe.seed, step)
     folds = assign_folds(len(samples), recipe.calibration.folds, recipe.seed)
     with progress.task("memory", spec.bank_size) as step:
-        fitted = fit_patch_memory(features, folds, spec.bank_size, recipe.seed, step)
+        fitted = fit_patch_memory(seen.patches, folds, spec.bank_size, recipe.seed, step)
     smoothing = Smoothing(backbone.strides[0])
     scores = torch.empty(len(samples))
     with torch.no_grad(), progress.task("calibration", len(fitted.held_out)) as step:
         for fold, memory in enumerate(fitted.held_out):
             judge = PatchMemory(backbone, memory, smoothing).judge
             for index in (folds == fold).nonzero()[:, 0]:
-                defect_map, score = judge(features[index : index + 1])
+                defect_map, score = judge(seen.features[index : index + 1])
                 mask = _mask(recipe, preparer, defect_map)
                 scores[index] = score[0] if mask is None else defect_map[0][mask].max()
             step()
@@ -53,8 +53,8 @@ def fit(samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress:
         model=PatchMemory(backbone, fitted.memory, smoothing).eval(),
         scores=tuple(scores.tolist()),
         folds=len(fitted.held_out),
-        health=learn_limits(health),
-        likeness=learn_likeness(embed(features).numpy()),
+        health=learn_limits(seen.health),
+        likeness=learn_likeness(embed(seen.features).numpy()),
         description={
             "name": spec.name,
             "backbone": backbone.name,

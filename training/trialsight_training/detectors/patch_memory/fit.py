@@ -9,9 +9,6 @@ from torch import Tensor
 from trialsight_training.detectors.patch_memory.coreset import greedy_coresets
 from trialsight_training.detectors.patch_memory.model import Memory
 
-# Patches the coreset may choose from; beyond this a random share of each part's patches stands for all of them.
-MAX_CANDIDATES = 60_000
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -22,23 +19,18 @@ class Fitted:
 
 
 def fit_patch_memory(
-    features: Tensor,
+    patches: Tensor,
     folds: Tensor,
     bank_size: int,
     seed: int,
     step: Callable[[], None] = lambda: None,
 ) -> Fitted:
-    """`features` (N, C, h, w) of good parts, `folds` (N,) the fold 0..K-1 of each. `step` is called bank_size times."""
-    n, c, h, w = features.shape
-    patches = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
-    kept = min(h * w, max(1, MAX_CANDIDATES // n))
-    if kept < h * w:
-        order = torch.rand(n, h * w, generator=torch.Generator().manual_seed(seed)).argsort(1)[:, :kept]
-        patches = patches.gather(1, order[:, :, None].expand(-1, -1, c))
-    points = patches.reshape(n * kept, c)
+    """`patches` (N, K, C) of good parts, `folds` (N,) the fold of each. `step` is called bank_size - 1 times."""
+    parts, each, width = patches.shape
+    points = patches.reshape(parts * each, width)
     center = points.mean(0)
     points = points - center
-    owner = folds.repeat_interleave(kept)
+    owner = folds.repeat_interleave(each)
     count = int(folds.max()) + 1
     allowed = torch.ones(count + 1, len(points), dtype=torch.bool)
     for fold in range(count):
@@ -49,7 +41,7 @@ def fit_patch_memory(
     banks = greedy_coresets(points, sizes, allowed, seed, step=step)
     # One centre and spread for all banks: only what each remembers may differ between folds.
     spread = float(points.square().sum(1).mean().sqrt())
-    zero = torch.zeros(c)
+    zero = torch.zeros(width)
     memories = [Memory(points[bank], zero, spread) for bank in banks]
     for memory in memories:
         memory.center = center
