@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -138,7 +139,7 @@ class Calibration:
             raise ValueError(f"0 < false_reject <= review < 1 is needed, got {self.false_reject} and {self.review}")
         if not 2 <= self.folds <= 100:
             raise ValueError(f"folds must lie between 2 and 100, got {self.folds}")
-        if self.margin < 0:
+        if not 0 <= self.margin < math.inf:
             raise ValueError(f"margin must not be negative, got {self.margin}")
 
 
@@ -186,9 +187,22 @@ class Recipe:
         """Hex sha256 of what the recipe says, whatever its file looked like: its version."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain data without what is None; `parse_recipe` gives the same recipe back."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
     def to_yaml(self) -> str:
         """The recipe as a file; `load_recipe` gives the same recipe back."""
-        return yaml.safe_dump(_plain(asdict(self)), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self.to_json(), sort_keys=False, allow_unicode=True)
+
+
+def parse_recipe(data: object) -> Recipe:
+    """A recipe from plain data, which names no files. Raises RecipeError that names the field and what was expected."""
+    try:
+        return structure(Recipe, data, "recipe")
+    except ValueError as error:
+        raise RecipeError(str(error), "see docs/recipes.md") from error
 
 
 def load_recipe(path: Path) -> Recipe:

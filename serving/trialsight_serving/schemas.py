@@ -10,6 +10,7 @@ from pydantic.config import JsonDict
 from trialsight.verdict import Verdict
 from trialsight_serving.store.frames import FrameRecord
 from trialsight_serving.store.parts import DecisionRecord, PartRecord
+from trialsight_serving.store.recipes import RecipeRecord
 
 _FRAME: JsonDict = {
     "id": "0b8f2d3c9f6e4a61b3c5f1a2d4e6f708",
@@ -263,6 +264,26 @@ class ModelsOut(BaseModel):
 
     models: list[ModelOut]
     registry_problem: str | None
+
+
+class RecipeOut(BaseModel):
+    """`version`: sha256 of what it says. `content`: what PUT takes."""
+
+    name: str
+    version: str
+    content: dict[str, Any]
+    saved_by: str
+    saved_at: datetime
+
+    @classmethod
+    def of(cls, record: RecipeRecord) -> "RecipeOut":
+        return cls(
+            name=record.name,
+            version=record.sha256,
+            content=record.content,
+            saved_by=record.saved_by,
+            saved_at=record.saved_at,
+        )
 
 
 class ReadyOut(BaseModel):

@@ -139,6 +139,20 @@ idempotency_keys = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
 )
 
+# Append-only: what a recipe said, by whom and when; the newest row of a name is the recipe.
+recipes = sa.Table(
+    "recipes",
+    metadata,
+    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
+    _organisation(),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.Column("saved_by", sa.String(200), nullable=False),
+    sa.Column("saved_at", UtcTime, nullable=False),
+    sa.Index("ix_recipes_name", "organisation_id", "name", "id"),
+)
+
 # Which version gives verdicts: what the service starts with when MLflow is away.
 active_models = sa.Table(
     "active_models",
