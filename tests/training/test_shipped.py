@@ -62,14 +62,14 @@ def test_it_exports_with_a_dynamic_batch(shipped: Backbone) -> None:
         np.testing.assert_allclose(exported, ours.numpy(), rtol=1e-3, atol=1e-4)
 
 
-def test_stains_stand_out_more_than_with_random_weights(shipped: Backbone) -> None:
-    """How far the worst patch of a stained part lies from anything on good ones, over the same for a good part."""
+def test_chips_stand_out_more_than_with_random_weights(shipped: Backbone) -> None:
+    """How far the worst patch of a chipped part lies from anything on good ones, over the same for a good part."""
     good, unseen = frames(*range(6)), frames(*range(20, 26))
-    stained = frames(*range(30, 36), kind="chip")
+    chipped = frames(*range(30, 36), kind="chip")
 
     def contrast(backbone: Backbone) -> float:
         bank = _patches(backbone, good).flatten(0, 1)
-        worst = [torch.cdist(_patches(backbone, some), bank).amin(2).amax(1).mean() for some in (stained, unseen)]
+        worst = [torch.cdist(_patches(backbone, some), bank).amin(2).amax(1).mean() for some in (chipped, unseen)]
         return float(worst[0] / worst[1])
 
     random = create_backbone("resnet18", "random", ("layer2", "layer3"))
