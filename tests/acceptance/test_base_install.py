@@ -74,8 +74,10 @@ def test_the_base_install_serves_without_torch(
 def test_training_without_its_libraries_says_what_to_install(
     base_bin: Path, run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    (tmp_path / "good").mkdir()
-    done = run("train", "--data", tmp_path, "--home", tmp_path / "home", bin=base_bin)
+    (tmp_path / "set" / "good").mkdir(parents=True)
+    for number in range(6):
+        cv2.imwrite(str(tmp_path / "set" / "good" / f"{number}.png"), np.full((64, 64, 3), 100 + number, np.uint8))
+    done = run("train", "--data", tmp_path / "set", "--home", tmp_path / "home", bin=base_bin)
     assert done.returncode == 1
     assert "trialsight[train]" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
