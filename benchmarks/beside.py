@@ -6,8 +6,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-
+from benchmarks.graph import Graph
 from benchmarks.progress import say
 from benchmarks.report import Table, Target
 from benchmarks.rivals.anomalib import Anomalib, Fitted
@@ -16,7 +15,6 @@ from benchmarks.sets import TRUNK, read_set, some_frames
 from benchmarks.timing import Ratio, Spent, ratio, take_turns, timed
 from benchmarks.training import Trained, train
 from trialsight import Inspector
-from trialsight.detector import Detector
 
 DATA = "casting"
 FRAMES = 6
@@ -109,20 +107,18 @@ def _compare(pair: Pair, rival: Anomalib, theirs: Fitted, ours: Trained, frames:
 
 
 def _our_way(pair: Pair, package: Path, frames: list[Path]) -> Callable[[], None]:
-    inspector = Inspector.load(package)
     if pair.kind in WHOLE:
+        inspector = Inspector.load(package)
 
         def whole() -> None:
             for frame in frames:
                 inspector(frame.read_bytes())
 
         return whole
-    preparation = inspector.card.preparation
-    detector = Detector(inspector.package.graph)
-    example = np.random.default_rng(0).integers(0, 256, (preparation.height_px, preparation.width_px, 3), np.uint8)
+    alone = Graph(package)
 
     def graph() -> None:
         for _ in frames:
-            detector.run(example)
+            alone.run()
 
     return graph

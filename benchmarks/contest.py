@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-
+from benchmarks.graph import Graph
 from benchmarks.machine import commit, load_average
 from benchmarks.progress import say
 from benchmarks.rivals.anomalib import Anomalib, Fitted
@@ -16,8 +15,6 @@ from benchmarks.scoring import METRICS, score
 from benchmarks.sets import TRUNK, read_set
 from benchmarks.timing import Ratio, Spent, ratio, take_turns, timed
 from benchmarks.training import Trained, train
-from trialsight import Inspector
-from trialsight.detector import Detector
 from trialsight.files import write_json_atomic
 
 SIZE_PX = 256
@@ -28,15 +25,17 @@ THEIRS = "anomalib"
 
 @dataclass(frozen=True)
 class Variant:
-    """`backbone` and `weights` as a recipe names them; `trunk` stands for the trunk's file."""
+    """`backbone` and `weights` as a recipe names them; `trunk` stands for the trunk's file. `plain`: not augmented."""
 
     backbone: str
     weights: str
     size_px: int
+    plain: bool = False
 
 
 VARIANTS = {
     "trunk": Variant("resnet18", "trunk", SIZE_PX),
+    "plain": Variant("resnet18", "trunk", SIZE_PX, plain=True),
     "shipped": Variant("shipped", "shipped", SIZE_PX),
     "random": Variant("resnet18", "random", SIZE_PX),
 }
@@ -61,11 +60,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Contest:
-    """`fit`: their fit time over ours, None where theirs is of an earlier run. `made`: when, which commit and load."""
+    """`fits`: their fit time over ours, empty where theirs is of an earlier run. `made`: when, commit, load."""
 
     name: str
     entries: dict[str, Entry]
-    fit: Ratio | None
+    fits: dict[str, Ratio]
     made: str
 
     def frame(self, name: str, over: str) -> Ratio:
@@ -80,36 +79,33 @@ class Contest:
         return found
 
 
-def hold(
-    name: str, shared: Path, folder: Path, rival: Anomalib | None, reuse_rival: bool, rounds: int, fits: int
-) -> Contest:
-    """Train and measure everybody on set `name`. Our trunk is fitted `fits` times around their one fit."""
+def hold(name: str, shared: Path, folder: Path, rival: Anomalib | None, reuse_rival: bool, rounds: int) -> Contest:
+    """Train and measure everybody on set `name`; those whose fit times are compared are trained as neighbours."""
     image_set = read_set(shared, name)
     trunk = shared / "weights" / TRUNK
-    variants = VARIANTS | ({"best": Variant("resnet18", "trunk", BEST_PX[name])} if name in BEST_PX else {})
     trained = {}
-    for label, variant in variants.items():
+    fitted, metrics = None, {}
+    for label, variant in _variants(name).items():
         say(f"{name}: training {label}")
         trained[label] = _train(image_set.root, trunk, variant, folder / label)
-    fit_s = [trained["trunk"].fit_s]
-    fitted, metrics = None, {}
-    if rival is not None:
-        say(f"{name}: anomalib")
-        fitted = rival.fit(image_set.root, trunk, reuse_rival)
-        metrics = score(image_set.test, *rival.judge(fitted, [sample.path for sample in image_set.test]))
-        if not fitted.reused:
-            fit_s += [
-                _train(image_set.root, trunk, VARIANTS["trunk"], folder / f"again{n}").fit_s for n in range(1, fits)
-            ]
+        if label == "plain" and rival is not None:
+            say(f"{name}: anomalib")
+            fitted = rival.fit(image_set.root, trunk, reuse_rival)
+            metrics = score(image_set.test, *rival.judge(fitted, [sample.path for sample in image_set.test]))
     say(f"{name}: {rounds} rounds of frames")
     spent = _time_frames({label: one.package for label, one in trained.items()}, rival, fitted, rounds)
     entries = {label: _entry(one, spent[label]) for label, one in trained.items()}
-    fit = None
+    fits = {}
     if fitted is not None:
         entries[THEIRS] = Entry(metrics, fitted.fit_s, fitted.bank, (SIZE_PX, SIZE_PX), *_a_frame(spent[THEIRS]))
-        fit = None if fitted.reused else ratio([fitted.fit_s] * len(fit_s), fit_s)
+        if not fitted.reused:
+            fits = {label: ratio([fitted.fit_s], [trained[label].fit_s]) for label in ("trunk", "plain")}
     made = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit()}, load average {load_average():.1f}"
-    return Contest(name, entries, fit, made)
+    return Contest(name, entries, fits, made)
+
+
+def _variants(name: str) -> dict[str, Variant]:
+    return VARIANTS | ({"best": Variant("resnet18", "trunk", BEST_PX[name])} if name in BEST_PX else {})
 
 
 def save(contest: Contest, path: Path) -> None:
@@ -118,21 +114,20 @@ def save(contest: Contest, path: Path) -> None:
 
 def _train(data: Path, trunk: Path, variant: Variant, folder: Path) -> Trained:
     weights = str(trunk) if variant.weights == "trunk" else variant.weights
-    return train(data, folder, variant.backbone, weights, variant.size_px)
+    return train(data, folder, variant.backbone, weights, variant.size_px, plain=variant.plain)
 
 
 def _entry(trained: Trained, spent: list[Spent]) -> Entry:
-    card = Inspector.load(trained.package).card
     metrics = {name: trained.metrics[name] for name in METRICS}
-    size = (card.preparation.width_px, card.preparation.height_px)
-    return Entry(metrics, trained.fit_s, int(card.detector["bank"]), size, *_a_frame(spent))
+    graph = Graph(trained.package)
+    return Entry(metrics, trained.fit_s, graph.bank, graph.size_px, *_a_frame(spent))
 
 
 def _time_frames(
     packages: dict[str, Path], rival: Anomalib | None, fitted: Fitted | None, rounds: int
 ) -> dict[str, list[Spent]]:
     """`TIMED_FRAMES` a round of each ONNX graph alone, on a prepared frame, one thread."""
-    turns: dict[str, Callable[[], Spent]] = {label: timed(_graph(package)) for label, package in packages.items()}
+    turns: dict[str, Callable[[], Spent]] = {label: timed(_calls(package)) for label, package in packages.items()}
     if rival is not None and fitted is not None:
         rival.load(fitted, "onnx", 1)
         turns[THEIRS] = partial(rival.spend, "onnx", [Path()] * TIMED_FRAMES)
@@ -144,14 +139,11 @@ def _a_frame(spent: list[Spent]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return wall_s, tuple(one.cpu_s / TIMED_FRAMES for one in spent)
 
 
-def _graph(package: Path) -> Callable[[], None]:
-    inspector = Inspector.load(package)
-    preparation = inspector.card.preparation
-    detector = Detector(inspector.package.graph)
-    frame = np.random.default_rng(0).integers(0, 256, (preparation.height_px, preparation.width_px, 3), np.uint8)
+def _calls(package: Path) -> Callable[[], None]:
+    graph = Graph(package)
 
     def run() -> None:
         for _ in range(TIMED_FRAMES):
-            detector.run(frame)
+            graph.run()
 
     return run

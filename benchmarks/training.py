@@ -25,8 +25,11 @@ class Trained:
     total_s: float
 
 
-def train(data: Path, folder: Path, backbone: str, weights: str, size_px: int, bank_size: int = 2000) -> Trained:
-    """A plain patch memory on `data`, with everything that comes of it in `folder`, which must not exist yet.
+def train(
+    data: Path, folder: Path, backbone: str, weights: str, size_px: int, bank_size: int = 2000, plain: bool = False
+) -> Trained:
+    """A patch memory on `data`, with everything that comes of it in `folder`, which must not exist yet. `plain`: learns
+    the parts as they are, without augmented copies of them.
 
     Raises TrialsightError with what the command said.
     """
@@ -35,7 +38,10 @@ def train(data: Path, folder: Path, backbone: str, weights: str, size_px: int, b
     if backbone != "shipped":
         detector["layers"] = ["layer2", "layer3"]
     recipe = folder / "recipe.yaml"
-    fields = {"name": "bench", "input": {"size_px": size_px}, "detector": {"name": "patch_memory", **detector}}
+    fields: dict[str, Any] = {"name": "bench", "input": {"size_px": size_px}}
+    fields["detector"] = {"name": "patch_memory", **detector}
+    if plain:
+        fields["augment"] = {"copies": 0}
     recipe.write_text(yaml.safe_dump(fields, sort_keys=False), encoding="utf-8")
     words = ["train", "--data", str(data), "--recipe", str(recipe), "--home", str(folder / "home"), "--json"]
     done = subprocess.run(

@@ -59,7 +59,8 @@ class Anomalib:
         install()
         self._log = (place / "worker.log").open("w", encoding="utf-8")
         self._process = subprocess.Popen(
-            [VENV / "bin" / "python", "-W", "ignore", WORKER],
+            # -P: the worker's own folder holds this file, which would pass for the library.
+            [VENV / "bin" / "python", "-P", "-W", "ignore", WORKER],
             cwd=place,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
