@@ -34,7 +34,11 @@ def test_once_does_the_whole_job(tmp_path: Path) -> None:
 def test_ctrl_c_ends_everything_it_started(tmp_path: Path) -> None:
     home = tmp_path / "demo"
     with subprocess.Popen(
-        [*DEMO, "--home", home, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*DEMO, "--home", home, "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as a shell's background job has it
     ) as process:
         assert process.stdout is not None
         url = ""

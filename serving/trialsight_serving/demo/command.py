@@ -15,6 +15,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the simulated parts.")] = 1,
 ) -> None:
     """Show the main job: simulate a product, train on 20 good parts, pass the gate, serve, inspect."""
+    import signal
+
     from rich.console import Console
 
     from trialsight.home import Home
@@ -24,6 +26,9 @@ def demo(
     place = Home.at(home)
     port = check_port(story.HOST, port)
     console = Console(soft_wrap=True)
+    # Also where a shell started us with SIGINT ignored, and for a supervisor's SIGTERM: nothing may stay behind.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     try:
         failure = story.play(place, port, seed, ONCE_FRAMES if once else None, console)
     except KeyboardInterrupt:
