@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 # Johnson and Lindenstrauss (1984): distances survive a random projection well enough to choose by.
-PROJECTED = 128
+PROJECTED = 64
 
 
 def greedy_coresets(
