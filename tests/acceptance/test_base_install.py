@@ -82,3 +82,9 @@ def test_training_without_its_libraries_says_what_to_install(
     assert "trialsight[train]" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "PYTHONPATH" not in os.environ
+
+
+def test_the_wheel_carries_the_recipes_and_the_shipped_backbone(base_bin: Path) -> None:
+    package = next((base_bin.parent / "lib").glob("python*/site-packages/trialsight_training"))
+    assert (package / "recipes" / "bracket.yaml").is_file()
+    assert (package / "backbones" / "shipped.safetensors").is_file()

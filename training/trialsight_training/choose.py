@@ -43,8 +43,8 @@ def _load(path: Path) -> Recipe:
 def _find(given: str) -> Path:
     if not NAME.fullmatch(given):
         return Path(given)
-    # Beside the caller, else beside the checkout that this code lies in.
-    folders = (RECIPES, Path(__file__).parents[2] / RECIPES)
+    # Beside the caller, else in the checkout that this code lies in, else in the wheel.
+    folders = (RECIPES, Path(__file__).parents[2] / RECIPES, Path(__file__).parent / "recipes")
     for folder in folders:
         if (path := folder / f"{given}.yaml").is_file():
             return path
