@@ -74,9 +74,10 @@ class PixelCounts:
                 (self.regions, self.region_count),
             )
         )
-        inside = fpr < max_fpr
-        x = np.append(fpr[inside], max_fpr)
-        y = np.append(pro[inside], np.interp(max_fpr, fpr, pro))
+        # The curve is cut between its last point below the limit and the next: behind a step it may already be higher.
+        cut = int((fpr < max_fpr).sum())
+        x = np.append(fpr[:cut], max_fpr)
+        y = np.append(pro[:cut], np.interp(max_fpr, fpr[cut - 1 : cut + 1], pro[cut - 1 : cut + 1]))
         return {
             "pixel_auroc": float(np.trapezoid(tpr, fpr)),
             "aupro": float(np.trapezoid(y, x) / max_fpr),
