@@ -25,20 +25,24 @@ WHOLE = ("openvino", "torch")
 
 @dataclass(frozen=True)
 class Pair:
-    """One of their ways against ours. `threads` 0: their runtime's own choice, every core, against one of ours."""
+    """One of their ways against ours. `threads` 0: their runtime's own choice, every core, against one of ours.
+    `precision`: OpenVINO's, empty for its own choice."""
 
     what: str
     kind: str
     threads: int
+    precision: str = ""
 
 
 PAIRS = (
-    Pair("OpenVINOInferencer, file to prediction, one thread", "openvino", 1),
-    Pair("TorchInferencer, file to prediction, one thread", "torch", 1),
+    Pair("OpenVINOInferencer, one thread", "openvino", 1),
+    Pair("OpenVINOInferencer, one thread, float32", "openvino", 1, "f32"),
+    Pair("TorchInferencer, one thread", "torch", 1),
     Pair("OpenVINOInferencer, its own choice of threads against one of ours", "openvino", 0),
     Pair("TorchInferencer, its own choice of threads against one of ours", "torch", 0),
-    Pair("OpenVINO graph alone on a prepared frame, one thread", "openvino_prepared", 1),
-    Pair("ONNX graph alone on a prepared frame, one thread", "onnx", 1),
+    Pair("OpenVINO, graph alone, one thread", "openvino_prepared", 1),
+    Pair("OpenVINO, graph alone, one thread, float32", "openvino_prepared", 1, "f32"),
+    Pair("ONNX Runtime, graph alone, one thread", "onnx", 1),
 )
 
 
@@ -79,9 +83,10 @@ def beside(shared: Path, scratch: Path, place: Path, rounds: int, reuse: bool) -
         ),
         f"{DATA}, ResNet-18 trunk, layers 2 and 3, 256×256, {theirs.bank} patches in either memory; image AUROC "
         f"{own:.3f} ours, {auroc:.3f} theirs. anomalib {rival.versions['anomalib']}, OpenVINO "
-        f"{rival.versions['openvino']}. Ours is `Inspector` on the file's bytes, one thread (for the graph alone, its "
-        "session). Left to itself, their export has a fixed batch of two, which refuses a single frame; it was given a "
-        "batch of one.",
+        f"{rival.versions['openvino']}. An inferencer goes from the file to its prediction, ours is `Inspector` on "
+        "the file's bytes: float32, one thread. For a graph alone, both have a prepared frame. Left to itself, OpenVINO "
+        "computes in bfloat16 on processors with tiles for it (AMX), ONNX Runtime in float32. Left to itself, anomalib's "
+        "export has a fixed batch of two, which refuses a single frame; it was given a batch of one.",
     )
     whole = [one.wall for pair, one in ratios.items() if pair.kind in WHOLE and pair.threads]
     slowest = min(found.median for found in whole)
@@ -94,7 +99,7 @@ def beside(shared: Path, scratch: Path, place: Path, rounds: int, reuse: bool) -
 
 
 def _compare(pair: Pair, rival: Anomalib, theirs: Fitted, ours: Trained, frames: list[Path], rounds: int) -> Compared:
-    rival.load(theirs, pair.kind, pair.threads)
+    rival.load(theirs, pair.kind, pair.threads, pair.precision)
     turns: dict[str, Callable[[], Spent]] = {
         "ours": timed(_our_way(pair, ours.package, frames)),
         "theirs": partial(rival.spend, pair.kind, frames),

@@ -72,9 +72,9 @@ def _quality(found: Sequence[Contest]) -> Table:
         "Quality",
         ("set", "detector", "input", "image AUROC", "pixel AUROC", "AUPRO (to 0.3)"),
         tuple(rows),
-        "`trunk`: ours on the ResNet-18 trunk. `plain`: the same without augmented copies of the parts, as theirs learns. "
-        "`shipped`: ours on the backbone that comes with Trialsight. `random`: ours on a ResNet-18 with random weights, "
-        "for scale. `best`: ours on the trunk at a larger input.",
+        "`trunk`: ours on the ResNet-18 trunk. `plain`: the same without augmented copies of the parts, as theirs "
+        "learns. `shipped`: ours on the backbone that comes with Trialsight. `random`: ours on a ResNet-18 with random "
+        "weights, for scale. `best`: ours on the trunk at a larger input.",
     )
 
 

@@ -102,8 +102,9 @@ class Anomalib:
         to.unlink()
         return scores, maps
 
-    def load(self, fitted: Fitted, kind: str, threads: int) -> None:
-        self._ask(do="load", out=str(fitted.folder), kind=kind, threads=threads)
+    def load(self, fitted: Fitted, kind: str, threads: int, precision: str = "") -> None:
+        """`precision`: OpenVINO's hint; left to itself it takes bfloat16 where the processor has tiles for it."""
+        self._ask(do="load", out=str(fitted.folder), kind=kind, threads=threads, precision=precision)
 
     def spend(self, kind: str, frames: Sequence[Path]) -> Spent:
         """What `frames` take, timed in the worker itself."""

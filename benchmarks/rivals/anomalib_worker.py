@@ -111,16 +111,16 @@ class Worker:
             return f"{type(error).__name__}: {str(error).splitlines()[0]}"
         return "ok"
 
-    def load(self, out: str, kind: str, threads: int) -> dict[str, str]:
-        """`threads` 0: the runtime's own choice, every core. Raises where the export failed."""
+    def load(self, out: str, kind: str, threads: int, precision: str) -> dict[str, str]:
+        """`threads` 0, `precision` empty: the runtime's own choice. Raises where the export failed."""
         weights = Path(out) / "weights"
         if kind == "torch":
             torch.set_num_threads(threads or os.cpu_count() or 1)
             self.runners[kind] = TorchInferencer(weights / "torch" / "model.pt", device="cpu").predict
         elif kind == "openvino":
-            self.runners[kind] = _openvino(weights / "openvino" / "model.xml", threads).predict
+            self.runners[kind] = _openvino(weights / "openvino" / "model.xml", threads, precision).predict
         elif kind == "openvino_prepared":
-            graph = _openvino(weights / "openvino" / f"{kind}.xml", threads).model
+            graph = _openvino(weights / "openvino" / f"{kind}.xml", threads, precision).model
             example = _example(graph.input(0).shape)
             self.runners[kind] = lambda _frame: graph(example)
         else:
@@ -160,8 +160,9 @@ def _load_trunk(module: torch.nn.Module, trunk: Path) -> None:
         raise ValueError(f"the trunk lacks {missing[0]} and {len(missing) - 1} more")
 
 
-def _openvino(graph: Path, threads: int) -> Any:
-    return OpenVINOInferencer(graph, device="CPU", config={"INFERENCE_NUM_THREADS": threads} if threads else None)
+def _openvino(graph: Path, threads: int, precision: str) -> Any:
+    wanted = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision}
+    return OpenVINOInferencer(graph, device="CPU", config={key: value for key, value in wanted.items() if value})
 
 
 def _session(graph: Path, threads: int) -> Any:
