@@ -84,9 +84,9 @@ def beside(shared: Path, scratch: Path, place: Path, rounds: int, reuse: bool) -
         f"{DATA}, ResNet-18 trunk, layers 2 and 3, 256×256, {theirs.bank} patches in either memory; image AUROC "
         f"{own:.3f} ours, {auroc:.3f} theirs. anomalib {rival.versions['anomalib']}, OpenVINO "
         f"{rival.versions['openvino']}. An inferencer goes from the file to its prediction, ours is `Inspector` on "
-        "the file's bytes: float32, one thread. For a graph alone, both have a prepared frame. OpenVINO by itself "
-        "computes in bfloat16 on processors with tiles for it (AMX), ONNX Runtime in float32. By itself, anomalib's "
-        "export has a fixed batch of two, which refuses a single frame; it was given a batch of one.",
+        "the file's bytes: float32, one thread. For a graph alone, both have a prepared frame. Left to itself, "
+        "OpenVINO computes in bfloat16 on processors with tiles for it (AMX), ONNX Runtime in float32; anomalib's "
+        "export has a fixed batch of two, which refuses a single frame, so it was given a batch of one.",
     )
     whole = [one.wall for pair, one in ratios.items() if pair.kind in WHOLE and pair.threads]
     slowest = min(found.median for found in whole)
