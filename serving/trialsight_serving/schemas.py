@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from trialsight.verdict import Verdict
+from trialsight.regions import Region
+from trialsight.verdict import Thresholds, Verdict
 from trialsight_serving.store.frames import FrameRecord
 from trialsight_serving.store.parts import DecisionRecord, PartRecord
 from trialsight_serving.store.recipes import RecipeRecord
@@ -75,32 +76,6 @@ class ProblemOut(BaseModel):
     remedy: str = Field(examples=["send it again"])
 
 
-class ThresholdsOut(BaseModel):
-    """Below `t1` pass, above `t2` reject, between review; `region` marks a region's pixels."""
-
-    t1: float
-    t2: float
-    region: float
-
-
-class RegionOut(BaseModel):
-    """Coordinates in frame pixels, origin top left; `box_px` is x, y, width, height. `_mm` is null without a scale."""
-
-    contour: list[tuple[float, float]]
-    box_px: tuple[float, float, float, float]
-    center_px: tuple[float, float]
-    area_px: float
-    length_px: float
-    width_px: float
-    angle_deg: float
-    peak: float
-    mean: float
-    area_mm2: float | None
-    length_mm: float | None
-    width_mm: float | None
-    defect_class: str | None
-
-
 class ModelRef(BaseModel):
     model_config = ConfigDict(protected_namespaces=())
     recipe: str
@@ -131,8 +106,8 @@ class FrameOut(BaseModel):
     reason: str | None
     rule: str | None = Field(description="The rule that decided; `score` for the thresholds")
     score: float | None
-    thresholds: ThresholdsOut
-    regions: list[RegionOut]
+    thresholds: Thresholds
+    regions: list[Region]
     map_url: str | None
     image_url: str
     model: ModelRef
@@ -254,7 +229,7 @@ class ModelOut(BaseModel):
     graph_sha256: str | None
     activated_at: datetime | None
     detector: dict[str, Any] | None
-    thresholds: ThresholdsOut | None
+    thresholds: Thresholds | None
     metrics: dict[str, float | None] | None
     fault: str | None
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from trialsight_serving.deps import AnyoneDep, ServiceDep
 from trialsight_serving.models.manager import LiveModel, ModelManager
-from trialsight_serving.schemas import LineOut, ModelOut, ModelRef, ModelsOut, ReadyOut, ThresholdsOut
+from trialsight_serving.schemas import LineOut, ModelOut, ModelRef, ModelsOut, ReadyOut
 from trialsight_serving.service import Service
 
 router = APIRouter()
@@ -98,7 +98,7 @@ def _describe(manager: ModelManager, recipe: str, fault: str | None) -> ModelOut
         graph_sha256=live.card.graph_sha256 if live else None,
         activated_at=live.activated_at if live else None,
         detector=live.card.detector if live else None,
-        thresholds=None if thresholds is None else ThresholdsOut.model_validate(thresholds, from_attributes=True),
+        thresholds=thresholds,
         metrics=live.card.metrics if live else None,
         fault=fault,
     )
