@@ -66,10 +66,11 @@ def add(
     home: _Home = None,
 ) -> None:
     """Add a line."""
+    from trialsight_serving.store.audit import operator
     from trialsight_serving.store.lines import add_line
 
     with _database(home) as database, database.write() as connection:
-        add_line(connection, name, recipe)
+        add_line(connection, name, recipe, who=operator())
     typer.echo(f"line {name} added" + (f", bound to {recipe}" if recipe else ""))
 
 
@@ -81,13 +82,14 @@ def bind(
     home: _Home = None,
 ) -> None:
     """Bind a line, or one of several views of it, to a recipe; a running service follows within a second."""
+    from trialsight_serving.store.audit import operator
     from trialsight_serving.store.lines import bind_line, bind_view
 
     with _database(home) as database, database.write() as connection:
         if view is None:
-            bind_line(connection, name, recipe)
+            bind_line(connection, name, recipe, who=operator())
         else:
-            bind_view(connection, name, view, recipe)
+            bind_view(connection, name, view, recipe, who=operator())
     typer.echo(f"line {name}{f', view {view},' if view else ''} is bound to {recipe}")
 
 
@@ -98,10 +100,11 @@ def unbind(
     home: _Home = None,
 ) -> None:
     """Take a view off a line."""
+    from trialsight_serving.store.audit import operator
     from trialsight_serving.store.lines import unbind_view
 
     with _database(home) as database, database.write() as connection:
-        unbind_view(connection, name, view)
+        unbind_view(connection, name, view, who=operator())
     typer.echo(f"line {name} has no view {view} any more")
 
 

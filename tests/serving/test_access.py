@@ -29,9 +29,9 @@ def keys(promoted: Home) -> dict[str, str]:
     made = bootstrap(settings)
     database = open_database(settings)
     with database.write() as connection:
-        made["reviewer"] = make_key(connection, Role.REVIEWER, "Mei")
+        made["reviewer"] = make_key(connection, Role.REVIEWER, "Mei", who="test")
         yesterday = datetime.now(UTC) - timedelta(days=1)
-        made["expired"] = make_key(connection, Role.ADMINISTRATOR, "old", expires_at=yesterday)
+        made["expired"] = make_key(connection, Role.ADMINISTRATOR, "old", expires_at=yesterday, who="test")
     database.close()
     return made
 

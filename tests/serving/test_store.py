@@ -93,7 +93,7 @@ def test_the_store_survives_a_power_cut_by_its_settings(database: Database) -> N
 def test_a_second_start_keeps_what_is_there(tmp_path: Path) -> None:
     first = open_database(Settings(home=tmp_path))
     with first.write() as connection:
-        add_line(connection, "L2", "blob")
+        add_line(connection, "L2", "blob", who="test")
     first.close()
     second = open_database(Settings(home=tmp_path, default_lines=("L9",)))
     with second.read() as connection:
@@ -237,10 +237,10 @@ def test_another_organisation_sees_nothing(database: Database) -> None:
 
 def test_a_line_is_bound_or_named_as_unknown(database: Database) -> None:
     with database.write() as connection:
-        bind_line(connection, "L1", "blob")
+        bind_line(connection, "L1", "blob", who="test")
         assert list_lines(connection)[0].recipe == "blob"
         with pytest.raises(TrialsightError, match="there is no line L7"):
-            bind_line(connection, "L7", "blob")
+            bind_line(connection, "L7", "blob", who="test")
 
 
 def test_a_file_lies_under_its_content_and_is_stored_once(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ def two_views(promoted: Home) -> Home:
 
     database = open_database(Settings(home=promoted.root))
     with database.write() as connection:
-        bind_view(connection, "L1", "top", "blob")
-        bind_view(connection, "L1", "side", "blob")
+        bind_view(connection, "L1", "top", "blob", who="test")
+        bind_view(connection, "L1", "side", "blob", who="test")
     database.close()
     return promoted
 

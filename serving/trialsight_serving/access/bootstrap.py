@@ -3,6 +3,7 @@
 from trialsight.errors import TrialsightError
 from trialsight_serving.access.keys import Role, any_key, make_key
 from trialsight_serving.settings import Settings
+from trialsight_serving.store.audit import operator
 from trialsight_serving.store.database import open_database
 
 
@@ -17,7 +18,8 @@ def bootstrap(settings: Settings) -> dict[str, str]:
                     "use them, or start a fresh home",
                 )
             return {
-                role.value: make_key(connection, role, f"first {role}") for role in (Role.ADMINISTRATOR, Role.CAMERA)
+                role.value: make_key(connection, role, f"first {role}", who=operator())
+                for role in (Role.ADMINISTRATOR, Role.CAMERA)
             }
     finally:
         database.close()

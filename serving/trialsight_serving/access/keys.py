@@ -11,6 +11,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from trialsight_serving.store import audit
 from trialsight_serving.store.tables import ORGANISATION, api_keys, sessions
 
 
@@ -34,7 +35,13 @@ LOCAL = Principal(ORGANISATION, "local", Role.ADMINISTRATOR)
 
 
 def make_key(
-    connection: Connection, role: Role, name: str, expires_at: datetime | None = None, organisation: str = ORGANISATION
+    connection: Connection,
+    role: Role,
+    name: str,
+    expires_at: datetime | None = None,
+    organisation: str = ORGANISATION,
+    *,
+    who: str,
 ) -> str:
     """A new key, `ts_…`. This is the only time that it can be seen."""
     key = f"ts_{secrets.token_urlsafe(32)}"
@@ -48,6 +55,9 @@ def make_key(
         "expires_at": expires_at,
     }
     connection.execute(api_keys.insert(), values)
+    until = None if expires_at is None else expires_at.isoformat()
+    new = {"role": role.value, "name": name, "expires_at": until}
+    audit.record(connection, organisation, who, "key.made", f"key/{values['id']}", new=new)
     return key
 
 

@@ -4,8 +4,10 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
+from sqlalchemy.engine import Connection
 
 from trialsight.card import Card
 from trialsight.errors import TrialsightError
@@ -14,8 +16,10 @@ from trialsight.image import Limits
 from trialsight.inspector import Inspector
 from trialsight_serving.models.gate import run_gate
 from trialsight_serving.models.registry import Registry, RegistryError
+from trialsight_serving.store import audit
 from trialsight_serving.store.database import Database
 from trialsight_serving.store.lines import ActiveModel, LineRecord, list_active, list_lines, set_active
+from trialsight_serving.store.tables import ORGANISATION
 from trialsight_serving.store.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -153,9 +157,16 @@ class ModelManager:
     def _swap(self, model: LiveModel) -> None:
         """The pointer in the database first: after a restart the same model gives verdicts."""
         pointer = ActiveModel(model.recipe, model.version, model.card.graph_sha256, model.activated_at)
-        self._writer.submit(lambda connection: set_active(connection, pointer)).result()
+        self._writer.submit(partial(_activate, model=pointer)).result()
         old = self._live.get(model.recipe)
         if old is not None and old.version != model.version:
             self._before[model.recipe] = old
         self._live[model.recipe] = model
         log.info("model live", recipe=model.recipe, version=model.version, before=old.version if old else None)
+
+
+def _activate(connection: Connection, model: ActiveModel) -> None:
+    before = set_active(connection, model)
+    if before != model.version:  # the alias was moved elsewhere; `promote` and `rollback` leave a record of their own
+        change = {"version": before}, {"version": model.version, "graph_sha256": model.graph_sha256}
+        audit.record(connection, ORGANISATION, "service", "model.activated", f"model/{model.recipe}", *change)

@@ -11,8 +11,11 @@ from trialsight.inspector import Inspector
 from trialsight_serving.models.gate import GateReport, run_gate
 from trialsight_serving.models.registry import CHAMPION, PREVIOUS, Registry
 from trialsight_serving.settings import Settings
+from trialsight_serving.store import audit
+from trialsight_serving.store.audit import operator
 from trialsight_serving.store.database import Database, open_database
 from trialsight_serving.store.lines import ActiveModel, bind_line, bind_unbound_lines, set_active
+from trialsight_serving.store.tables import ORGANISATION
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def promote(home: Home, recipe: str, version: str, line: str | None = None) -> P
         if current is not None and current != version:
             registry.set_alias(recipe, PREVIOUS, current)
         registry.set_alias(recipe, CHAMPION, version)
-        bound = _activate(database, inspector.card, version, line)
+        bound = _activate(database, inspector.card, version, line, "model.promoted", current)
     finally:
         database.close()
     previous = current if current != version else aliases.get(PREVIOUS)
@@ -75,7 +78,7 @@ def rollback(home: Home, recipe: str) -> Promotion:
     try:
         registry.set_alias(recipe, CHAMPION, previous)
         registry.set_alias(recipe, PREVIOUS, champion)
-        _activate(database, package.card, previous, None)
+        _activate(database, package.card, previous, None, "model.rolled_back", champion)
     finally:
         database.close()
     return Promotion(recipe, previous, champion, (), round(time.monotonic() - started, 3))
@@ -89,11 +92,16 @@ def _check_line(database: Database, line: str) -> None:
             raise TrialsightError(f"there is no line {line}", f"add it: trialsight line add {line}")
 
 
-def _activate(database: Database, card: Card, version: str, line: str | None) -> list[str]:
+def _activate(
+    database: Database, card: Card, version: str, line: str | None, what: str, before: str | None
+) -> list[str]:
     """Point the database at the version, so that a service starts with it when MLflow is away; bind lines."""
+    who = operator()
     with database.write() as connection:
         set_active(connection, ActiveModel(card.recipe, version, card.graph_sha256, datetime.now(UTC)))
+        change = {"version": before}, {"version": version, "graph_sha256": card.graph_sha256}
+        audit.record(connection, ORGANISATION, who, what, f"model/{card.recipe}", *change)
         if line is not None:
-            bind_line(connection, line, card.recipe)
+            bind_line(connection, line, card.recipe, who=who)
             return [line]
-        return bind_unbound_lines(connection, card.recipe)
+        return bind_unbound_lines(connection, card.recipe, who=who)

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
+from trialsight_serving.store import audit
 from trialsight_serving.store.tables import decisions, frames, parts
 
 
@@ -117,6 +118,9 @@ def insert_decision(
     inserted = connection.execute(decisions.insert(), {"organisation_id": organisation, **values})
     assert inserted.inserted_primary_key is not None
     connection.execute(parts.update().where(parts.c.id == part_id), {"decision": decision})
+    new = {"decision": decision, "note": note, "frame": part.last_frame_id, "verdict": part.verdict}
+    old = None if part.decision is None else {"decision": part.decision}
+    audit.record(connection, organisation, decided_by, "part.decided", f"part/{part_id}", old, new, decided_at)
     return DecisionRecord(int(inserted.inserted_primary_key[0]), **values)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from trialsight_serving.store import audit
 from trialsight_serving.store.tables import recipes
 
 
@@ -30,6 +31,9 @@ def save_recipe(connection: Connection, organisation: str, record: RecipeRecord)
     if newest is not None and newest.sha256 == record.sha256:
         return newest
     connection.execute(recipes.insert(), {"organisation_id": organisation, **vars(record)})
+    old = None if newest is None else {"version": newest.sha256}
+    subject, new = f"recipe/{record.name}", {"version": record.sha256}
+    audit.record(connection, organisation, record.saved_by, "recipe.saved", subject, old, new, record.saved_at)
     return record
 
 

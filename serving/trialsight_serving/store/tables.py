@@ -179,6 +179,30 @@ decisions = sa.Table(
     sa.Index("ix_decisions_part", "part_id", "id"),
 )
 
+# Append-only by triggers; `old` and `new` are canonical JSON as text, so that what is hashed is what is stored.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("organisation_id", sa.String(32), primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("who", sa.String(200), nullable=False),
+    sa.Column("what", sa.String(64), nullable=False),
+    sa.Column("subject", sa.String(200), nullable=False),
+    sa.Column("old", sa.Text),
+    sa.Column("new", sa.Text),
+    sa.Column("previous", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+audit_heads = sa.Table(
+    "audit_heads",
+    metadata,
+    sa.Column("organisation_id", sa.String(32), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
 api_keys = sa.Table(
     "api_keys",
     metadata,
