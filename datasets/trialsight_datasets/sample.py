@@ -36,7 +36,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """`layout` is the name of the reader that read it. Training parts are good ones, unless the set says otherwise."""
+    """`layout` is the name of the reader that read it. Training parts are good ones, in some sets labelled
+    defects too."""
 
     root: Path
     name: str
@@ -65,14 +66,17 @@ class ImageSet:
         return found
 
     def first_good(self, n: int) -> "ImageSet":
-        """The same set with only the first `n` good training parts. Raises TrialsightError where it has fewer."""
+        """The same set with only the first `n` good training parts; labelled defects stay.
+
+        Raises TrialsightError where it has fewer.
+        """
         good = [sample for sample in self.train if sample.is_good]
         if not 1 <= n <= len(good):
             raise TrialsightError(
                 f"{self.root} has {len(good)} good training parts, {n} were asked for",
                 f"ask for 1 to {len(good)}" if good else "add good parts to the training split",
             )
-        return replace(self, train=tuple(good[:n]))
+        return replace(self, train=(*good[:n], *(sample for sample in self.train if not sample.is_good)))
 
     def version(self, on_file: Callable[[], None] | None = None) -> str:
         """Hex sha256 of the content: each sample's path in the set, split, label, image bytes and mask bytes.

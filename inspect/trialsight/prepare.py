@@ -51,6 +51,24 @@ class Preparer:
         """(H, W, 3) RGB pixels. Raises FrameError WRONG_GEOMETRY."""
         return self._prepare(frame, (frame.shape[1], frame.shape[0]))
 
+    def mask(self, mask: NDArray[np.bool_], pose: Pose | None) -> NDArray[np.bool_]:
+        """A frame's (H, W) mask, laid as that frame was, at the model's input: all pixels with a trace of a mark.
+
+        `pose`: what was found of the frame itself.
+        """
+        preparation = self.preparation
+        image = np.repeat((mask * np.uint8(255))[..., None], 3, axis=2)
+        if pose is not None:
+            image = pose.undo(image)
+        if preparation.crop_px is not None:
+            image = _crop(image, preparation.crop_px, (mask.shape[1], mask.shape[0]))
+        traces = cv2.resize(
+            image[..., 0].astype(np.float32),
+            (preparation.width_px, preparation.height_px),
+            interpolation=cv2.INTER_AREA,
+        )
+        return np.asarray(traces > 0, np.bool_)
+
     def _prepare(self, image: NDArray[np.uint8], size: tuple[int, int]) -> Prepared:
         """`image` may be smaller than the frame of `size` that it shows."""
         preparation = self.preparation

@@ -84,6 +84,18 @@ def put(name: str, data: bytes):
     return change
 
 
+def test_labelled_defects_may_be_among_training(mvtec):
+    copied("test/scratch/000.png", "train/scratch/002.png")(mvtec)
+    copied("test/scratch/000.png", "train/dent/000.png")(mvtec)
+    mask = mvtec / "ground_truth" / "scratch" / "002_mask.png"
+    copied("ground_truth/scratch/000_mask.png", "ground_truth/scratch/002_mask.png")(mvtec)
+    found = read_image_set(mvtec)
+    labelled = {(sample.label, sample.mask_path) for sample in found.train if not sample.is_good}
+    assert labelled == {("scratch", mask), ("dent", None)}
+    assert {sample.label for sample in found.first_good(2).train} == {"good", "scratch", "dent"}
+    assert len(found.first_good(2).train) == 4
+
+
 def remove(name: str):
     return lambda root: shutil.rmtree(root / name)
 
@@ -109,9 +121,9 @@ FAULTS = {
         copied("ground_truth/scratch/000_mask.png", "ground_truth/dent/000_mask.png"),
         r"dent/000_mask\.png: is a mask without an image",
     ),
-    "defects among training": (
+    "one mask for a part in training and one in test": (
         copied("test/scratch/000.png", "train/scratch/000.png"),
-        r"train/scratch: defective parts belong below test/scratch",
+        r"test/scratch/000\.png: shares its mask's name with .*train/scratch/000\.png; rename one",
     ),
     "two images of one name": (
         copied("train/good/001.png", "train/good/001.bmp"),

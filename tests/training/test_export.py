@@ -12,21 +12,22 @@ from onnx import numpy_helper
 
 from trialsight.errors import TrialsightError
 from trialsight_training.backbones import create_backbone
-from trialsight_training.detectors.patch_memory import PatchMemory, Smoothing
-from trialsight_training.detectors.patch_memory.model import Memory
+from trialsight_training.detectors.graph import Detector, Smoothing
+from trialsight_training.detectors.patch_memory import Memory, PatchMemory
 from trialsight_training.export import OPSET, check_parity, export_onnx
 
 
 @pytest.fixture(scope="module")
-def model() -> PatchMemory:
+def model() -> Detector:
     torch.manual_seed(0)
     backbone = create_backbone("shipped", "shipped", ())
     width = sum(backbone.channels)
-    return PatchMemory(backbone, Memory(torch.rand(32, width), torch.rand(width), 3.0), Smoothing(8)).eval()
+    memory = Memory(torch.rand(32, width), torch.rand(width), 3.0)
+    return Detector(backbone, PatchMemory(memory, Smoothing(8))).eval()
 
 
 @pytest.fixture(scope="module")
-def graph(model: PatchMemory, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def graph(model: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("graph") / "model.onnx"
     export_onnx(model, (96, 64), path)
     return path
@@ -64,23 +65,23 @@ def tamper(graph: Path, folder: Path, factor: float) -> Path:
     return path
 
 
-def test_parity_holds(model: PatchMemory, graph: Path) -> None:
+def test_parity_holds(model: Detector, graph: Path) -> None:
     assert check_parity(model, graph, frames(3)) < 1e-4
 
 
-def test_a_graph_that_differs_is_refused(model: PatchMemory, graph: Path, tmp_path: Path) -> None:
+def test_a_graph_that_differs_is_refused(model: Detector, graph: Path, tmp_path: Path) -> None:
     path = tamper(graph, tmp_path, 1.05)
     with pytest.raises(TrialsightError, match="differs from the trained model"):
         check_parity(model, path, frames(3))
 
 
-def test_a_graph_that_gives_no_numbers_is_refused(model: PatchMemory, graph: Path, tmp_path: Path) -> None:
+def test_a_graph_that_gives_no_numbers_is_refused(model: Detector, graph: Path, tmp_path: Path) -> None:
     path = tamper(graph, tmp_path, float("nan"))
     with pytest.raises(TrialsightError, match="differs from the trained model"):
         check_parity(model, path, frames(3))
 
 
-def test_a_graph_that_does_not_run_is_refused(model: PatchMemory, tmp_path: Path) -> None:
+def test_a_graph_that_does_not_run_is_refused(model: Detector, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"not a graph")
     with pytest.raises(TrialsightError, match="does not run"):

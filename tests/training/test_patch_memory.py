@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from trialsight_training.backbones import create_backbone
-from trialsight_training.detectors.patch_memory import PatchMemory, Smoothing, fit_patch_memory
-from trialsight_training.detectors.patch_memory.model import Memory
+from trialsight_training.detectors.graph import Detector, Smoothing
+from trialsight_training.detectors.patch_memory import Memory, PatchMemory, fit_patch_memory
 
 
 def patches(parts: int = 6, seed: int = 0) -> Tensor:
@@ -63,7 +63,7 @@ def test_same_seed_same_bank_same_scores() -> None:
 def test_the_score_is_the_maps_maximum() -> None:
     backbone = create_backbone("resnet18", "random", ("layer1", "layer2"))
     memory = Memory(torch.randn(20, 192), torch.zeros(192), 5.0)
-    model = PatchMemory(backbone, memory, Smoothing(4)).eval()
+    model = Detector(backbone, PatchMemory(memory, Smoothing(4))).eval()
     frame = torch.randint(0, 256, (3, 64, 96, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         defect_map, score, embedding = model(frame)

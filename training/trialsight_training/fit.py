@@ -1,4 +1,4 @@
-"""Good parts to a fitted detector and their held-out scores."""
+"""Training parts to a fitted detector and the scores of parts that it didn't know."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,21 @@ from trialsight.prepare import Preparer
 from trialsight.recipe import Recipe
 from trialsight_datasets.sample import Sample
 from trialsight_training.backbones import create_backbone
-from trialsight_training.calibrate import assign_folds
-from trialsight_training.detectors.patch_memory import PatchMemory, Smoothing, embed, fit_patch_memory
-from trialsight_training.frames import extract
+from trialsight_training.detectors.detector import Lesson
+from trialsight_training.detectors.graph import Detector, embed
+from trialsight_training.detectors.table import DETECTORS
+from trialsight_training.frames import study_defective, study_good
 from trialsight_training.progress import Progress
 
 
 @dataclass(frozen=True)
 class FittedDetector:
-    """`model` is what will be exported. `scores`: each part's, by a memory without it. `description`: for people."""
+    """`model` is what will be exported. `scores`: each good part's, by a detector without it. `defect_scores`: the
+    same of the labelled defective parts. `description`: for people."""
 
-    model: PatchMemory
+    model: Detector
     scores: tuple[float, ...]
+    defect_scores: tuple[float, ...]
     folds: int
     health: HealthLimits
     likeness: Likeness
@@ -31,46 +34,49 @@ class FittedDetector:
 
 
 def fit(samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress: Progress) -> FittedDetector:
-    """`samples` are good parts. The same seed, samples and threads give the same detector."""
+    """`samples`: good parts and, where there are, labelled defective ones. The same seed, samples and threads give the
+    same detector."""
     spec = recipe.detector
     backbone = create_backbone(spec.backbone, spec.weights, spec.layers, recipe.seed)
+    folds = recipe.calibration.folds
     with progress.task("features", len(samples)) as step:
-        seen = extract(backbone, samples, preparer, recipe.augment, recipe.seed, step)
-    folds = assign_folds(len(samples), recipe.calibration.folds, recipe.seed)
-    with progress.task("memory", spec.bank_size) as step:
-        fitted = fit_patch_memory(seen.patches, folds, spec.bank_size, recipe.seed, step)
-    smoothing = Smoothing(backbone.strides[0])
-    scores = torch.empty(len(samples))
-    with torch.no_grad(), progress.task("calibration", len(fitted.held_out)) as step:
-        for fold, memory in enumerate(fitted.held_out):
-            judge = PatchMemory(backbone, memory, smoothing).judge
-            for index in (folds == fold).nonzero()[:, 0]:
-                defect_map, score = judge(seen.features[index : index + 1])
-                mask = _mask(recipe, preparer, defect_map)
-                scores[index] = score[0] if mask is None else defect_map[0][mask].max()
-            step()
+        good = [sample for sample in samples if sample.is_good]
+        defective = [sample for sample in samples if not sample.is_good]
+        seen, health = study_good(backbone, good, preparer, recipe.augment, folds, recipe.seed, step)
+        folds = int(seen.folds.max()) + 1
+        defects = study_defective(backbone, defective, preparer, folds, recipe.seed, step)
+    lesson = Lesson(backbone, seen, defects, spec, recipe.augment, recipe.seed)
+    learned = DETECTORS[spec.name](lesson, progress)
     return FittedDetector(
-        model=PatchMemory(backbone, fitted.memory, smoothing).eval(),
-        scores=tuple(scores.tolist()),
-        folds=len(fitted.held_out),
-        health=learn_limits(seen.health),
+        model=learned.model,
+        scores=_scores(learned.good_maps, recipe, preparer),
+        defect_scores=_scores(learned.defect_maps, recipe, preparer),
+        folds=folds,
+        health=learn_limits(health),
         likeness=learn_likeness(embed(seen.features).numpy()),
         description={
             "name": spec.name,
             "backbone": backbone.name,
             "weights": spec.weights if spec.weights in ("random", "hub", "shipped") else "file",
             "layers": list(backbone.layers),
-            "bank": fitted.memory.bank.shape[1],
             "features": sum(backbone.channels),
+            **learned.description,
         },
     )
 
 
-def _mask(recipe: Recipe, preparer: Preparer, defect_map: Tensor) -> Tensor | None:
-    """Where defects count, as the inspector will have it: held-out scores must be taken there alone."""
+def _scores(maps: Tensor, recipe: Recipe, preparer: Preparer) -> tuple[float, ...]:
+    """Each map's maximum where defects count, as the inspector will have it."""
+    if not len(maps):
+        return ()
+    mask = _mask(recipe, preparer, (maps.shape[1], maps.shape[2]))
+    return tuple((maps.flatten(1) if mask is None else maps[:, mask]).amax(1).tolist())
+
+
+def _mask(recipe: Recipe, preparer: Preparer, map_shape: tuple[int, int]) -> Tensor | None:
     preparation = preparer.preparation
     if preparation.frame_width_px is None or preparation.frame_height_px is None:
         return None
     window = preparation.crop_px or (0, 0, preparation.frame_width_px, preparation.frame_height_px)
-    mask = recipe.judging(None).mask((defect_map.shape[1], defect_map.shape[2]), window)
+    mask = recipe.judging(None).mask(map_shape, window)
     return None if mask is None else torch.from_numpy(mask)

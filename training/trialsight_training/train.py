@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from trialsight.package import load_package
 from trialsight.recipe import Recipe
 from trialsight.verdict import Verdict
 from trialsight_datasets.pixels import upright_size
-from trialsight_datasets.sample import ImageSet, Sample
+from trialsight_datasets.sample import ImageSet
 from trialsight_training.calibrate import calibrate, check_count
 from trialsight_training.evaluate import Evaluation, evaluate_package
 from trialsight_training.fit import fit
@@ -54,6 +53,7 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
     """Fit, calibrate, export, evaluate, track, register. A run that fails is marked FAILED and registers nothing."""
     started = time.perf_counter()
     train = [sample for sample in image_set.train if sample.is_good]
+    defective = [sample for sample in image_set.train if not sample.is_good]
     if warning := check_count(len(train)):
         progress.note(warning)
     home.packages.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
         plots = Path(scratch) / "plots"
         reference = reference_picture(recipe, train)
         preparer = preparer_for(recipe, _sizes(image_set, progress), train, reference)
-        fitted = fit(train, recipe, preparer, progress)
+        fitted = fit([*train, *defective], recipe, preparer, progress)
         calibrated = calibrate(fitted.scores, recipe.calibration, fitted.folds)
         with progress.task("store"):
             opened = run()
@@ -85,7 +85,7 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
         with progress.task("tracking"):
             _draw(plots, card, evaluation)
             load_package(folder)
-            version = _log(opened, recipe, card, image_set, train, folder, plots)
+            version = _log(opened, recipe, card, image_set, folder, plots)
             target = home.package(recipe.name, version)
             if target.exists():
                 raise TrialsightError(
@@ -127,10 +127,9 @@ def _draw(folder: Path, card: Card, evaluation: Evaluation) -> None:
         worst_cases(folder / "worst.png", evaluation.judged, card.thresholds)
 
 
-def _log(
-    run: Run, recipe: Recipe, card: Card, image_set: ImageSet, train: Sequence[Sample], package: Path, plots: Path
-) -> str:
-    sizes = {"train_good": len(train), "test": len(image_set.test)}
+def _log(run: Run, recipe: Recipe, card: Card, image_set: ImageSet, package: Path, plots: Path) -> str:
+    good = sum(sample.is_good for sample in image_set.train)
+    sizes = {"train_good": good, "train_defective": len(image_set.train) - good, "test": len(image_set.test)}
     thresholds = {**asdict(card.thresholds), "promised_false_reject": card.promise.false_reject}
     tags = {
         "dataset_sha256": card.provenance.dataset_sha256,

@@ -1,11 +1,17 @@
-"""The MVTec AD layout (Bergmann et al. 2019): train/good, test/<good or defect>, ground_truth/<defect>."""
+"""The MVTec AD layout (Bergmann et al. 2019): train/good, test/<good or defect>, ground_truth/<defect>.
+
+Beyond it, train/<defect> may hold labelled defective parts to learn from; their masks lie with the others'.
+"""
 
 from pathlib import Path
 
 from trialsight_datasets.formats.listing import Listing, class_folders, is_good_name
-from trialsight_datasets.sample import GOOD, TEST, TRAIN
+from trialsight_datasets.sample import GOOD, TEST, TRAIN, Split
 
-LOOKS_LIKE = "train/good/*, test/good/*, test/<defect>/*, optionally ground_truth/<defect>/<name>_mask.png"
+LOOKS_LIKE = (
+    "train/good/*, test/good/*, test/<defect>/*, optionally train/<defect>/* and ground_truth/<defect>/<name>_mask.png"
+)
+SPLITS: tuple[Split, ...] = (TRAIN, TEST)
 
 
 def detect(folder: Path) -> bool:
@@ -15,16 +21,20 @@ def detect(folder: Path) -> bool:
 def read(folder: Path) -> Listing:
     """Masks may also be called as their images are, and may be missing altogether."""
     listing = Listing(folder, folder.name)
-    for train in class_folders(folder / "train") if (folder / "train").is_dir() else []:
-        images = listing.images(train)
-        if is_good_name(train.name):
-            listing.add_class(images, GOOD, TRAIN, {})
-        elif images:
-            listing.problem(train, f"defective parts belong below test/{train.name}: this layout trains on good parts")
     truth = folder / "ground_truth"
     masks = {path.name: listing.images(path) for path in (class_folders(truth) if truth.is_dir() else [])}
-    for test in class_folders(folder / "test") if (folder / "test").is_dir() else []:
-        label = GOOD if is_good_name(test.name) else test.name
-        listing.add_class(listing.images(test), label, TEST, masks.get(test.name, {}))
+    masked = {label: {key.removesuffix("_mask") for key in found} for label, found in masks.items()}
+    owners: dict[tuple[str, str], Path] = {}
+    for split in SPLITS:
+        for place in class_folders(folder / split) if (folder / split).is_dir() else []:
+            images = listing.images(place)
+            if is_good_name(place.name):
+                listing.add_class(images, GOOD, split, {})
+                continue
+            for key in masked.get(place.name, set()) & images.keys():
+                owner = owners.setdefault((place.name, key), images[key])
+                if owner != images[key]:
+                    listing.problem(images[key], f"shares its mask's name with {owner}; rename one of them")
+            listing.add_class(images, place.name, split, masks.get(place.name, {}))
     listing.orphans(mask for left in masks.values() for mask in left.values())
     return listing

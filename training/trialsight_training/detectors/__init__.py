@@ -1,1 +1,1 @@
-"""Detectors: one folder each, with `model` (the graph that is exported) and `fit` (how it learns)."""
+"""Detectors: one folder each, with `model` (the part of the graph that is its own) and `fit` (how it learns)."""

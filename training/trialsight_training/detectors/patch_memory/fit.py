@@ -6,8 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trialsight_training.detectors.detector import Learned, Lesson
+from trialsight_training.detectors.graph import Detector, Smoothing
+from trialsight_training.detectors.held_out import held_out_maps
 from trialsight_training.detectors.patch_memory.coreset import greedy_coresets
-from trialsight_training.detectors.patch_memory.model import Memory
+from trialsight_training.detectors.patch_memory.model import Memory, PatchMemory
+from trialsight_training.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,23 @@ class Fitted:
 
     memory: Memory
     held_out: tuple[Memory, ...]
+
+
+def learn(lesson: Lesson, progress: Progress) -> Learned:
+    """From good parts alone: labelled defects are scored, not learned."""
+    smoothing = Smoothing(lesson.backbone.strides[0])
+    size = lesson.spec.bank_size
+    with progress.task("memory", size) as step:
+        fitted = fit_patch_memory(lesson.good.patches, lesson.good.folds, size, lesson.seed, step)
+    good_maps, defect_maps = held_out_maps(
+        lesson, [PatchMemory(memory, smoothing) for memory in fitted.held_out], progress
+    )
+    return Learned(
+        model=Detector(lesson.backbone, PatchMemory(fitted.memory, smoothing)).eval(),
+        good_maps=good_maps,
+        defect_maps=defect_maps,
+        description={"bank": fitted.memory.bank.shape[1]},
+    )
 
 
 def fit_patch_memory(

@@ -1,0 +1,68 @@
+"""What all detectors have in common: what they learn from, what they give back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from trialsight.recipe import Augment, DetectorSpec
+from trialsight_training.backbones import Backbone
+from trialsight_training.detectors.graph import Detector
+from trialsight_training.progress import Progress
+
+
+@dataclass(frozen=True)
+class Good:
+    """N good parts as the model sees them. `frames` (N, H, W, 3) uint8 RGB. `features` (N, C, h, w) of these.
+    `patches` (N, K, C): a random share of each part's features and of its augmented copies'. `folds` (N,) from 0."""
+
+    frames: Tensor
+    features: Tensor
+    patches: Tensor
+    folds: Tensor
+
+
+@dataclass(frozen=True)
+class Defective:
+    """M labelled defective parts, possibly none. `masks[i]` (H, W) bool, None where only the part's class is known.
+
+    `folds` (M,) are of the same numbers as the good parts', each class spread over them.
+    """
+
+    frames: Tensor
+    features: Tensor
+    masks: tuple[Tensor | None, ...]
+    labels: tuple[str, ...]
+    folds: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """`previous`: the state that an earlier fit left behind, empty where there was none."""
+
+    backbone: Backbone
+    good: Good
+    defective: Defective
+    spec: DetectorSpec
+    augment: Augment
+    seed: int
+    previous: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """`model` is what will be exported. `good_maps` (N, h, w) and `defect_maps` (M, h, w): the map of each part by a
+    model that learned from the other folds alone. `description`: for people. `state`: what an update goes on from."""
+
+    model: Detector
+    good_maps: Tensor
+    defect_maps: Tensor
+    description: dict[str, object] = field(default_factory=dict)
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+
+# How each detector learns; `fit.py` of its folder holds it.
+Learn = Callable[[Lesson, Progress], Learned]

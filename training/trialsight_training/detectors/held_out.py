@@ -1,0 +1,34 @@
+"""What each part looks like to a detector that never saw it."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from trialsight_training.detectors.detector import Lesson
+from trialsight_training.detectors.graph import Mapper, maps_of
+from trialsight_training.progress import Progress
+
+
+def held_out_maps(lesson: Lesson, mappers: Sequence[Mapper], progress: Progress) -> tuple[Tensor, Tensor]:
+    """(N, h, w) of the good parts, (M, h, w) of the defective ones; `mappers[k]` knows nothing of fold k."""
+    good: list[Tensor] = []
+    defective: list[Tensor] = []
+    with progress.task("calibration", len(mappers)) as step:
+        for fold, mapper in enumerate(mappers):
+            for parts, maps in ((lesson.good, good), (lesson.defective, defective)):
+                chosen = parts.folds == fold
+                if chosen.any():
+                    maps.append(maps_of(mapper.eval(), parts.features[chosen], parts.frames[chosen]))
+            step()
+    return _in_order(good, lesson.good.folds), _in_order(defective, lesson.defective.folds)
+
+
+def _in_order(maps: list[Tensor], folds: Tensor) -> Tensor:
+    """From fold after fold to the parts' own order."""
+    if not maps:
+        return torch.empty(0, 0, 0)
+    joined = torch.cat(maps)
+    ordered = torch.empty_like(joined)
+    ordered[folds.argsort(stable=True)] = joined
+    return ordered
