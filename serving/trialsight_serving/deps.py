@@ -1,12 +1,12 @@
-"""What routes ask for, by name."""
+"""What routes ask for, by name. Every route names one of the `…Dep` principals; a test walks all of them."""
 
 from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from trialsight_serving.access.keys import Principal, Role
-from trialsight_serving.problems import Problem
+from trialsight_serving.access.principal import Principal, Role
+from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.service import Service
 
 
@@ -19,21 +19,39 @@ def _allow(*roles: Role) -> Callable[[Request], Principal]:
     def check(request: Request) -> Principal:
         principal: Principal = request.state.principal
         if principal.role not in roles:
-            allowed = ", ".join(roles)
-            raise Problem(
-                403,
-                "role",
-                "Not allowed",
-                f"{principal.name} is {principal.role}; this needs {allowed}",
-                "use a key with that role",
-            )
+            raise _refused(principal, ", ".join(roles))
+        if (line := request.path_params.get("line")) is not None:
+            check_line(principal, line)
         return principal
 
     return check
 
 
+def _operator(request: Request) -> Principal:
+    principal: Principal = request.state.principal
+    if not principal.operates:
+        raise _refused(principal, "an administrator of the organisation that runs the service")
+    return principal
+
+
+def check_line(who: Principal, line: str) -> None:
+    """Raises Problem 404 for a line that `who` has nothing to do with: it is not told that there is one.
+
+    Done by itself for routes with `{line}` in their path.
+    """
+    if not who.may_use(line):
+        raise not_found("line", line)
+
+
+def _refused(who: Principal, needed: str) -> Problem:
+    detail = f"{who.name} is {who.role}; this needs {needed}"
+    return Problem(403, "role", "Not allowed", detail, "use a key or an account with that role")
+
+
 ServiceDep = Annotated[Service, Depends(_service)]
-AnyoneDep = Annotated[Principal, Depends(_allow(*Role))]
+AnyoneDep = Annotated[Principal, Depends(_allow(*Role))]  # cameras too: use `check_line` where a line is shown
 CameraDep = Annotated[Principal, Depends(_allow(Role.CAMERA, Role.ENGINEER, Role.ADMINISTRATOR))]
 ReviewerDep = Annotated[Principal, Depends(_allow(Role.REVIEWER, Role.ENGINEER, Role.ADMINISTRATOR))]
 EngineerDep = Annotated[Principal, Depends(_allow(Role.ENGINEER, Role.ADMINISTRATOR))]
+AdministratorDep = Annotated[Principal, Depends(_allow(Role.ADMINISTRATOR))]
+OperatorDep = Annotated[Principal, Depends(_operator)]  # what concerns all organisations at once

@@ -12,7 +12,8 @@ from trialsight.cli import app as cli
 from trialsight.errors import TrialsightError
 from trialsight.home import Home
 from trialsight_serving.access.bootstrap import bootstrap
-from trialsight_serving.access.keys import Role, make_key
+from trialsight_serving.access.keys import make_key
+from trialsight_serving.access.principal import Role
 from trialsight_serving.run import serve as run_service
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import open_database

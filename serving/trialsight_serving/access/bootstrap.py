@@ -1,7 +1,8 @@
 """The first keys of a home."""
 
 from trialsight.errors import TrialsightError
-from trialsight_serving.access.keys import Role, any_key, make_key
+from trialsight_serving.access.keys import any_key, make_key
+from trialsight_serving.access.principal import Role
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.audit import operator
 from trialsight_serving.store.database import open_database

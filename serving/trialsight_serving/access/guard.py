@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from trialsight_serving.access.keys import LOCAL, Principal, who_has_key, who_has_session
+from trialsight_serving.access.keys import who_has_key, who_has_session
+from trialsight_serving.access.principal import LOCAL, Principal
 from trialsight_serving.problems import Answer, Problem, fault
 from trialsight_serving.service import Service
 

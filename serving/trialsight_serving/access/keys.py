@@ -4,34 +4,14 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from trialsight_serving.access.principal import Principal, Role
 from trialsight_serving.store import audit
 from trialsight_serving.store.tables import ORGANISATION, api_keys, sessions
-
-
-class Role(StrEnum):
-    CAMERA = "camera"
-    REVIEWER = "reviewer"
-    ENGINEER = "engineer"
-    ADMINISTRATOR = "administrator"
-
-
-@dataclass(frozen=True)
-class Principal:
-    """Who is asking, and for which organisation."""
-
-    organisation: str
-    name: str
-    role: Role
-
-
-LOCAL = Principal(ORGANISATION, "local", Role.ADMINISTRATOR)
 
 
 def make_key(

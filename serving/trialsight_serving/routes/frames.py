@@ -15,7 +15,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from trialsight.errors import FrameError
 from trialsight.image import decode, read_header
 from trialsight.image.header import CONTENT_TYPES
-from trialsight_serving.access.keys import Principal
+from trialsight_serving.access.principal import Principal
 from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
 from trialsight_serving.line import Arrival, model_of, take
 from trialsight_serving.problems import Problem, frame_problem, not_found
@@ -169,7 +169,7 @@ def get_map(
 def _find(service: Service, who: Principal, frame_id: str) -> FrameRecord:
     with service.database.read() as connection:
         record = frame_by_id(connection, who.organisation, frame_id)
-    if record is None:
+    if record is None or not who.may_use(record.line):
         raise not_found("frame", frame_id)
     return record
 

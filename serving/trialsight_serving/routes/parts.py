@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from trialsight.verdict import Verdict
-from trialsight_serving.deps import AnyoneDep, ReviewerDep, ServiceDep
+from trialsight_serving.deps import ReviewerDep, ServiceDep
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.schemas import DecisionIn, DecisionOut, FrameOut, PartDetail, PartOut, PartPage
 from trialsight_serving.store.frames import frames_of_part
@@ -20,7 +20,7 @@ PartId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 @router.get("", response_model=PartPage)
 def get_parts(
     service: ServiceDep,
-    who: AnyoneDep,
+    who: ReviewerDep,
     line: Annotated[str | None, Query(max_length=64)] = None,
     verdict: Annotated[list[Verdict] | None, Query()] = None,
     trial: Annotated[str | None, Query(max_length=64)] = None,
@@ -39,7 +39,7 @@ def get_parts(
 
 
 @router.get("/{part_id}", response_model=PartDetail)
-def get_part(part_id: PartId, service: ServiceDep, who: AnyoneDep) -> PartDetail:
+def get_part(part_id: PartId, service: ServiceDep, who: ReviewerDep) -> PartDetail:
     with service.database.read() as connection:
         record = part_by_id(connection, who.organisation, part_id)
         if record is None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Path, Query
 
 from trialsight.errors import RecipeError
 from trialsight.recipe import Recipe, parse_recipe
-from trialsight_serving.deps import AnyoneDep, EngineerDep, ServiceDep
+from trialsight_serving.deps import EngineerDep, ReviewerDep, ServiceDep
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.schemas import RecipeOut
 from trialsight_serving.store.recipes import RecipeRecord, find_recipe, list_recipes, save_recipe
@@ -19,7 +19,7 @@ _EXAMPLE = Recipe("bracket", product="bracket", variant="A").to_json()
 
 
 @router.get("", response_model=list[RecipeOut])
-def get_recipes(service: ServiceDep, who: AnyoneDep) -> list[RecipeOut]:
+def get_recipes(service: ServiceDep, who: ReviewerDep) -> list[RecipeOut]:
     """The newest version of each."""
     with service.database.read() as connection:
         return [RecipeOut.of(record) for record in list_recipes(connection, who.organisation)]
@@ -29,7 +29,7 @@ def get_recipes(service: ServiceDep, who: AnyoneDep) -> list[RecipeOut]:
 def get_recipe(
     name: RecipeName,
     service: ServiceDep,
-    who: AnyoneDep,
+    who: ReviewerDep,
     version: Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$", description="Its sha256; else the newest")] = None,
 ) -> RecipeOut:
     with service.database.read() as connection:

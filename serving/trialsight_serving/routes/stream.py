@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 
-from trialsight_serving.deps import AnyoneDep, ServiceDep
+from trialsight_serving.deps import AnyoneDep, ReviewerDep, ServiceDep
 from trialsight_serving.problems import not_found
 from trialsight_serving.schemas import FrameOut
 from trialsight_serving.service import Service
@@ -23,7 +23,7 @@ _SSE: dict[int | str, dict[str, Any]] = {
 
 @router.get("/stream", response_class=StreamingResponse, responses=_SSE)
 async def stream_all(
-    request: Request, service: ServiceDep, who: AnyoneDep, last_event_id: Annotated[str | None, Header()] = None
+    request: Request, service: ServiceDep, who: ReviewerDep, last_event_id: Annotated[str | None, Header()] = None
 ) -> StreamingResponse:
     """Results of every line as they are stored."""
     return _respond(request, service, who.organisation, None, last_event_id)

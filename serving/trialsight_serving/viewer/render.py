@@ -8,7 +8,7 @@ from fastapi.templating import Jinja2Templates
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
-from trialsight_serving.access.keys import LOCAL
+from trialsight_serving.access.principal import LOCAL
 from trialsight_serving.problems import Problem
 from trialsight_serving.viewer.language import COOKIE, LANGUAGES, choose, load_catalogues
 
