@@ -16,7 +16,7 @@ from trialsight.image import ImageHeader
 from trialsight.inspector import Inspection
 from trialsight.verdict import Verdict
 from trialsight_serving.admission import Ticket
-from trialsight_serving.models.manager import LiveModel
+from trialsight_serving.models.shelf import LiveModel
 from trialsight_serving.problems import Problem
 from trialsight_serving.service import Service
 from trialsight_serving.store.frames import ExpectedViews, FrameRecord, KeyTakenError, frame_by_key, insert_frame

@@ -220,27 +220,6 @@ class LineOut(BaseModel):
     depth: int = Field(description="Frames admitted and not yet answered")
 
 
-class ModelOut(BaseModel):
-    """`fault`: why a newer champion could not be taken; the live version goes on."""
-
-    recipe: str
-    version: str | None
-    previous: str | None
-    graph_sha256: str | None
-    activated_at: datetime | None
-    detector: dict[str, Any] | None
-    thresholds: Thresholds | None
-    metrics: dict[str, float | None] | None
-    fault: str | None
-
-
-class ModelsOut(BaseModel):
-    """`registry_problem`: why MLflow can't be asked at present, null where all is well."""
-
-    models: list[ModelOut]
-    registry_problem: str | None
-
-
 class RecipeOut(BaseModel):
     """`version`: sha256 of what it says. `content`: what PUT takes."""
 

@@ -10,7 +10,9 @@ from trialsight.health import FrozenWatch
 from trialsight_serving.admission import Admission
 from trialsight_serving.live import News
 from trialsight_serving.metrics import Metrics
+from trialsight_serving.models.follow import Follower
 from trialsight_serving.models.manager import ModelManager
+from trialsight_serving.models.registry import PREVIOUS
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database
 from trialsight_serving.store.images import ImageStore
@@ -39,10 +41,12 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     """Store first, models last; closed the other way round, after the last frame was answered."""
     database = await asyncio.to_thread(open_database, settings)
     writer = Writer(database)
-    models = ModelManager(settings.paths, database, writer, settings.limits, settings.poll_s)
+    models = ModelManager(settings.paths, database, writer, settings.limits, settings.model_memory_mb)
+    follower = Follower(models, database, settings.poll_s)
     metrics = Metrics()
     metrics.follow_models(
-        lambda: [(model.recipe, model.version) for model in models.models()], lambda: len(models.faults())
+        lambda: [(model.recipe, model.version) for model in models.models()],
+        lambda: sum(fault.alias != PREVIOUS for fault in models.faults.values()),
     )
     service = Service(
         settings=settings,
@@ -57,11 +61,11 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         disks=ThreadPoolExecutor(FILE_THREADS, "disk"),
     )
     try:
-        await asyncio.to_thread(models.start)
+        await asyncio.to_thread(follower.start)
         yield service
     finally:
         news.close()
-        await asyncio.to_thread(models.close)
+        await asyncio.to_thread(follower.close)
         service.inspectors.shutdown()
         service.disks.shutdown()
         await asyncio.to_thread(writer.close)

@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     max_pixels: int = Field(default=32_000_000, ge=1)
     body_timeout_s: float = Field(default=15.0, gt=0, description="A slower body is refused with 408")
     poll_s: float = Field(default=1.0, gt=0, description="How often the champion alias is looked up")
+    model_memory_mb: int = Field(
+        default=4096, ge=1, description="Beyond it, models that no line needs are put away, those longest unused first"
+    )
     drain_s: float = Field(default=10.0, ge=0, description="How long a stopping service lets running frames finish")
     default_lines: tuple[str, ...] = Field(default=("L1",), description="Lines of a fresh home")
     session_hours: float = Field(default=12.0, gt=0, description="How long a browser stays logged in")

@@ -1,83 +1,68 @@
-"""The live models. A new champion is fetched, verified, warmed and gated aside, then swapped in at once."""
+"""The live models: which version gives verdicts, which is kept for a rollback, which runs in the champion's shadow."""
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 
 import structlog
 from sqlalchemy.engine import Connection
 
-from trialsight.card import Card
 from trialsight.errors import TrialsightError
 from trialsight.home import Home
 from trialsight.image import Limits
-from trialsight.inspector import Inspector
-from trialsight_serving.models.gate import run_gate
-from trialsight_serving.models.registry import Registry, RegistryError
-from trialsight_serving.store import audit
+from trialsight_serving.models.promotion import (
+    Change,
+    Promotion,
+    move_challenger,
+    move_champion,
+    pass_gate,
+    swap_aliases,
+)
+from trialsight_serving.models.registry import CHALLENGER, CHAMPION, Registry, RegistryError
+from trialsight_serving.models.shelf import LiveModel, Shelf, memory_bytes
 from trialsight_serving.store.database import Database
-from trialsight_serving.store.lines import ActiveModel, LineRecord, list_active, list_lines, set_active
-from trialsight_serving.store.tables import ORGANISATION
+from trialsight_serving.store.lines import ActiveModel, LineRecord, list_lines, set_active
 from trialsight_serving.store.writer import Writer
 
 log = structlog.get_logger(__name__)
-RETRY_S = 30.0  # a version that failed is tried again this much later: its files may have been mended
-
-
-@dataclass(frozen=True)
-class LiveModel:
-    """A version that gives verdicts. In-flight frames hold their own reference, so a swap takes nothing from them."""
-
-    recipe: str
-    version: str
-    inspector: Inspector
-    activated_at: datetime
-
-    @property
-    def card(self) -> Card:
-        return self.inspector.card
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why the newest champion of a recipe is not live."""
+    """Why the version that an alias names is not loaded. `retry_at` by the monotonic clock."""
 
     recipe: str
+    alias: str
     version: str
     problem: str
     seen_at: datetime
     retry_at: float
 
 
+class NoRoomError(TrialsightError):
+    """The memory budget is used up, and no line needs this model."""
+
+
 class ModelManager:
-    """Follows the alias `champion` of each recipe in its own thread. A failure changes nothing and is visible."""
+    """Loading goes on outside the lock, so that a rollback never waits for it. `changes` counts what people did to a
+    recipe: a look at the registry that such a change has overtaken is worth nothing."""
 
-    def __init__(self, home: Home, database: Database, writer: Writer, limits: Limits, poll_s: float) -> None:
-        self._home, self._database, self._writer, self._limits, self._poll_s = home, database, writer, limits, poll_s
-        self._registry = Registry(home)
-        self._live: dict[str, LiveModel] = {}
-        self._before: dict[str, LiveModel] = {}  # stays loaded, so that a rollback is a swap
-        self._faults: dict[str, Fault] = {}
-        self._lines: dict[str, LineRecord] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="model-manager", daemon=True)
+    def __init__(self, home: Home, database: Database, writer: Writer, limits: Limits, memory_mb: int) -> None:
+        self.registry = Registry(home)
         self.registry_problem: str | None = None
-
-    def start(self) -> None:
-        """Load what was active before from local copies (blocking, MLflow not asked), then follow the registry."""
-        self.refresh_lines()
-        with self._database.read() as connection:
-            active = list_active(connection)
-        for model in active:
-            self._adopt(model.recipe, model.version, expected_sha256=model.graph_sha256)
-        self._thread.start()
-
-    def close(self) -> None:
-        """The thread may be waiting for a registry that is away; being a daemon it keeps nobody."""
-        self._stop.set()
-        self._thread.join(timeout=self._poll_s + 2)
+        self.changes: Counter[str] = Counter()
+        self.faults: dict[tuple[str, str], Fault] = {}  # by recipe and alias
+        self.behind: dict[str, tuple[str, str]] = {}  # rolled back while MLflow was away: champion and previous
+        self._database, self._writer, self._limits = database, writer, limits
+        self._shelf = Shelf(memory_mb * 2**20)
+        self._lock = threading.RLock()
+        self._live: dict[str, LiveModel] = {}
+        self._before: dict[str, str] = {}
+        self._challengers: dict[str, LiveModel] = {}
+        self._lines: dict[str, LineRecord] = {}
 
     def live(self, recipe: str) -> LiveModel | None:
         return self._live.get(recipe)
@@ -85,11 +70,19 @@ class ModelManager:
     def models(self) -> list[LiveModel]:
         return sorted(self._live.values(), key=lambda model: model.recipe)
 
-    def before(self, recipe: str) -> LiveModel | None:
+    def challenger(self, recipe: str) -> LiveModel | None:
+        return self._challengers.get(recipe)
+
+    def before(self, recipe: str) -> str | None:
+        """The version that a rollback brings back."""
         return self._before.get(recipe)
 
-    def faults(self) -> list[Fault]:
-        return sorted(self._faults.values(), key=lambda fault: fault.recipe)
+    def is_loaded(self, recipe: str, version: str) -> bool:
+        return self._shelf.holds((recipe, version))
+
+    def memory_bytes(self) -> int:
+        with self._lock:
+            return self._shelf.used_bytes()
 
     def lines(self) -> dict[str, LineRecord]:
         """Lines by name, as of the last look (at most one poll old)."""
@@ -99,74 +92,146 @@ class ModelManager:
         with self._database.read() as connection:
             self._lines = {line.name: line for line in list_lines(connection)}
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.poll()
-            except Exception:  # the thread must live on, whatever a library throws
-                log.exception("model poll failed")
-            self._stop.wait(self._poll_s)
-
-    def poll(self) -> None:
-        """One look at the lines and the registry."""
+    def promote(self, recipe: str, version: str, line: str | None, change: Change) -> Promotion:
+        """Through the gate to champion, and live when it returns. Raises what `promotion.promote` raises."""
+        started = time.monotonic()
+        model = self.take(recipe, version)
+        with self._lock:
+            self.changes[recipe] += 1
+            done = move_champion(self.registry, self._database, model.card, version, line, change)
+            self._swap(model, done.previous)
         self.refresh_lines()
+        return replace(done, seconds=round(time.monotonic() - started, 3), gate=model.gate)
+
+    def rollback(self, recipe: str, change: Change) -> Promotion:
+        """The champion before this one, at once; the registry hears of it now, or when it is back."""
+        started = time.monotonic()
+        live, version = self._live.get(recipe), self._before.get(recipe)
+        if live is None or version is None:
+            raise TrialsightError(f"{recipe} has no earlier champion to go back to", "promote a version instead")
+        model = self.take(recipe, version)
+        with self._lock:
+            self.changes[recipe] += 1
+            self.behind[recipe] = (version, live.version)
+            self._point(model, change)
+            self._swap(model, live.version)
+        self.catch_up(recipe)
+        return Promotion(recipe, version, live.version, (), round(time.monotonic() - started, 3), model.gate)
+
+    def challenge(self, recipe: str, version: str | None, change: Change) -> str | None:
+        """`version` in the champion's shadow from now on, None for none. Gives the challenger before."""
+        model = None if version is None else self.take(recipe, version)
+        with self._lock:
+            self.changes[recipe] += 1
+            before = move_challenger(self.registry, self._database, recipe, version, change)
+            self._shadow(recipe, model)
+        return before
+
+    def take(self, recipe: str, version: str, expected_sha256: str | None = None, must_fit: bool = False) -> LiveModel:
+        """Already loaded, or fetched, verified, loaded, warmed (by its golden frames) and gated. Raises
+        TrialsightError, NoRoomError where it `must_fit` the budget and doesn't."""
+        with self._lock:
+            model = self._shelf.find((recipe, version))
+        if model is None:
+            package = self.registry.package(recipe, version)
+            if expected_sha256 not in (None, package.card.graph_sha256):
+                raise TrialsightError(f"the local copy of {recipe} version {version} is not what was activated")
+            needed = memory_bytes(package)
+            if must_fit and not self._shelf.fits(needed):
+                raise NoRoomError(
+                    f"{recipe} version {version} would take {needed / 2**20:.0f} MB of memory, beyond the budget",
+                    "bind a line to the recipe, or raise model_memory_mb in the service's settings",
+                )
+            inspector, report = pass_gate(package, recipe, version, self._limits)
+            model = LiveModel(recipe, version, inspector, report, datetime.now(UTC), needed)
+        with self._lock:
+            self._shelf.put(model)
+        return model
+
+    def follow_champion(self, model: LiveModel, seen: int) -> None:
+        """What the registry says, unless a person has said something else since `changes` was `seen`."""
+        with self._lock:
+            if self.changes[model.recipe] == seen:
+                old = self._live.get(model.recipe)
+                self._point(model)
+                self._swap(model, old.version if old is not None else None)
+
+    def follow_challenger(self, recipe: str, model: LiveModel | None, seen: int) -> None:
+        with self._lock:
+            if self.changes[recipe] == seen:
+                self._shadow(recipe, model)
+
+    def follow_previous(self, recipe: str, version: str, seen: int) -> None:
+        with self._lock:
+            if self.changes[recipe] == seen:
+                self._before[recipe] = version
+
+    def catch_up(self, recipe: str) -> None:
+        """Tell the registry of a rollback. It may be away: then at a later poll, or after a restart."""
+        version, previous = self.behind[recipe]
         try:
-            champions = self._registry.champions()
+            swap_aliases(self.registry, recipe, version, previous)
         except RegistryError as error:
-            if self.registry_problem is None:
-                log.warning("model registry away", problem=str(error))
             self.registry_problem = str(error)
             return
-        if self.registry_problem is not None:
-            log.info("model registry back")
-        self.registry_problem = None
-        for recipe, version in champions.items():
+        with self._lock:
             live = self._live.get(recipe)
-            if live is not None and live.version == version:
-                self._faults.pop(recipe, None)
-            else:
-                self._adopt(recipe, version)
+            if live is not None and live.version == version and self.behind.get(recipe) == (version, previous):
+                del self.behind[recipe]
+                self._point(live)
 
-    def _adopt(self, recipe: str, version: str, expected_sha256: str | None = None) -> None:
-        fault = self._faults.get(recipe)
-        if fault is not None and fault.version == version and time.monotonic() < fault.retry_at:
+    def bound_first(self, recipes: Iterable[str]) -> list[str]:
+        """Those that a line or a view needs come before those that nobody asks for."""
+        bound = self.bound()
+        return sorted(recipes, key=lambda recipe: (recipe not in bound, recipe))
+
+    def bound(self) -> set[str]:
+        lines = self._lines.values()
+        return {line.recipe for line in lines if line.recipe} | {name for line in lines for name in line.views.values()}
+
+    def _point(self, model: LiveModel, rolled_back: Change | None = None) -> None:
+        """In the database first: after a restart the same model gives verdicts."""
+        _, behind = self.behind.get(model.recipe, (None, None))
+        pointer = ActiveModel(model.recipe, model.version, model.card.graph_sha256, datetime.now(UTC), behind)
+
+        def write(connection: Connection) -> None:
+            before = set_active(connection, pointer)
+            if rolled_back is not None:
+                rolled_back.record(connection, "model.rolled_back", model.recipe, before, model.version)
+            elif before != model.version:  # the alias was moved elsewhere; people's changes leave their own record
+                Change("service").record(connection, "model.activated", model.recipe, before, model.version)
+
+        self._writer.submit(write).result()
+
+    def _swap(self, model: LiveModel, previous: str | None) -> None:
+        recipe = model.recipe
+        self._shelf.put(model)
+        self._live[recipe] = replace(model, activated_at=datetime.now(UTC))
+        if previous is not None and previous != model.version:
+            self._before[recipe] = previous
+        if (challenger := self._challengers.get(recipe)) is not None and challenger.version == model.version:
+            del self._challengers[recipe]
+        self.faults.pop((recipe, CHAMPION), None)
+        self._tidy()
+        log.info("model live", recipe=recipe, version=model.version, before=previous)
+
+    def _shadow(self, recipe: str, model: LiveModel | None) -> None:
+        self.faults.pop((recipe, CHALLENGER), None)
+        if model is not None:
+            self._shelf.put(model)
+            self._challengers[recipe] = model
+        elif self._challengers.pop(recipe, None) is None:
             return
-        try:
-            self._swap(self._prepare(recipe, version, expected_sha256))
-        except Exception as error:  # nothing of a bad package may reach the line, so nothing of it is trusted
-            problem = str(error) or type(error).__name__
-            log.error("model not taken", recipe=recipe, version=version, problem=problem)
-            self._faults[recipe] = Fault(recipe, version, problem, datetime.now(UTC), time.monotonic() + RETRY_S)
-        else:
-            self._faults.pop(recipe, None)
+        self._tidy()
+        log.info("challenger", recipe=recipe, version=model.version if model else None)
 
-    def _prepare(self, recipe: str, version: str, expected_sha256: str | None) -> LiveModel:
-        """Fetched, verified, loaded, warmed (by its golden frames) and gated. Raises TrialsightError."""
-        before = self._before.get(recipe)
-        if before is not None and before.version == version:
-            return replace(before, activated_at=datetime.now(UTC))
-        package = self._registry.package(recipe, version)
-        if package.card.recipe != recipe or expected_sha256 not in (None, package.card.graph_sha256):
-            raise TrialsightError(f"the local copy of {recipe} version {version} is not what was activated")
-        inspector = Inspector(package, limits=self._limits)
-        report = run_gate(inspector)
-        if not report.ok:
-            raise TrialsightError(f"the gate refused {recipe} version {version}: {'; '.join(report.problems)}")
-        return LiveModel(recipe, version, inspector, datetime.now(UTC))
-
-    def _swap(self, model: LiveModel) -> None:
-        """The pointer in the database first: after a restart the same model gives verdicts."""
-        pointer = ActiveModel(model.recipe, model.version, model.card.graph_sha256, model.activated_at)
-        self._writer.submit(partial(_activate, model=pointer)).result()
-        old = self._live.get(model.recipe)
-        if old is not None and old.version != model.version:
-            self._before[model.recipe] = old
-        self._live[model.recipe] = model
-        log.info("model live", recipe=model.recipe, version=model.version, before=old.version if old else None)
-
-
-def _activate(connection: Connection, model: ActiveModel) -> None:
-    before = set_active(connection, model)
-    if before != model.version:  # the alias was moved elsewhere; `promote` and `rollback` leave a record of their own
-        change = {"version": before}, {"version": model.version, "graph_sha256": model.graph_sha256}
-        audit.record(connection, ORGANISATION, "service", "model.activated", f"model/{model.recipe}", *change)
+    def _tidy(self) -> None:
+        """What is put away here is loaded again once a line needs it; frames in flight keep theirs."""
+        bound = self.bound()
+        pinned = {model.key for model in self._live.values() if model.recipe in bound or len(self._live) == 1}
+        wanted = {model.key for held in (self._live, self._challengers) for model in held.values()}
+        for recipe, version in self._shelf.tidy(wanted | set(self._before.items()), pinned):
+            for held in (self._live, self._challengers):
+                if recipe in held and held[recipe].version == version:
+                    del held[recipe]
+            log.info("model put away", recipe=recipe, version=version)

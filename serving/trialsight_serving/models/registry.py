@@ -5,6 +5,9 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +20,28 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION = "champion"
+CHALLENGER = "challenger"
 PREVIOUS = "previous"
+_MOST_VERSIONS = 200
+_UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class RegistryError(TrialsightError):
     """The registry is away, or does not know the recipe or the version."""
+
+
+@dataclass(frozen=True)
+class VersionInfo:
+    """A version as the registry knows it; `metrics` are those that its training run logged."""
+
+    version: str
+    created_at: datetime
+    run_id: str | None
+    metrics: Mapping[str, float]
+
+
+class UnknownVersionError(RegistryError):
+    """The registry answers, and has no such version."""
 
 
 class Registry:
@@ -31,6 +51,7 @@ class Registry:
         self._home = home
         self._uri = home.tracking_uri
         self._client: MlflowClient | None = None
+        self._run_metrics: dict[str, Mapping[str, float]] = {}
 
     def champions(self) -> dict[str, str]:
         """Recipe to the version that its alias `champion` names. Raises RegistryError."""
@@ -52,6 +73,40 @@ class Registry:
         except Exception as error:
             raise self._away(error) from error
 
+    def delete_alias(self, recipe: str, alias: str) -> None:
+        try:
+            self._open().delete_registered_model_alias(recipe, alias)
+        except Exception as error:
+            raise self._away(error) from error
+
+    def versions(self, recipe: str) -> list[VersionInfo]:
+        """Newest first, at most 200; empty where the recipe was never trained. Raises RegistryError."""
+        if not self._exists():
+            return []
+        client = self._open()
+        try:
+            found = client.search_model_versions(f"name = '{recipe}'", max_results=_MOST_VERSIONS)
+            infos = [
+                VersionInfo(
+                    version=str(one.version),
+                    created_at=datetime.fromtimestamp(one.creation_timestamp / 1000, UTC),
+                    run_id=one.run_id or None,
+                    metrics=self._metrics(client, one.run_id),
+                )
+                for one in found
+            ]
+        except Exception as error:
+            raise self._away(error) from error
+        return sorted(infos, key=lambda info: info.created_at, reverse=True)
+
+    def _metrics(self, client: "MlflowClient", run_id: str | None) -> Mapping[str, float]:
+        """Of a run that has ended, so they are asked for once."""
+        if not run_id:
+            return {}
+        if run_id not in self._run_metrics:
+            self._run_metrics[run_id] = dict(client.get_run(run_id).data.metrics)
+        return self._run_metrics[run_id]
+
     def package(self, recipe: str, version: str) -> Package:
         """The verified local copy of a version, fetched first where there is none, or where it was damaged."""
         target = self._home.package(recipe, version)
@@ -71,12 +126,14 @@ class Registry:
 
     def _download(self, recipe: str, version: str, target: Path) -> Path:
         if not self._exists():
-            raise RegistryError(f"no model was registered in {self._uri}", "run `trialsight train` first")
+            raise UnknownVersionError(f"no model was registered in {self._uri}", "run `trialsight train` first")
         client = self._open()
         try:
             uri = client.get_model_version_download_uri(recipe, version)
         except Exception as error:
-            raise RegistryError(
+            if getattr(error, "error_code", "") not in _UNKNOWN:
+                raise self._away(error) from error
+            raise UnknownVersionError(
                 f"recipe {recipe} has no version {version} in {self._uri}: {_first_line(error)}",
                 "see the recipes and versions that `trialsight train` printed",
             ) from error

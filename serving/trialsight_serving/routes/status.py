@@ -1,4 +1,4 @@
-"""Lines, models, and what orchestrators and Prometheus ask."""
+"""Lines, and what orchestrators and Prometheus ask."""
 
 import asyncio
 
@@ -7,8 +7,9 @@ from fastapi import APIRouter, Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from trialsight_serving.deps import AnyoneDep, ServiceDep
-from trialsight_serving.models.manager import LiveModel, ModelManager
-from trialsight_serving.schemas import LineOut, ModelOut, ModelRef, ModelsOut, ReadyOut
+from trialsight_serving.models.manager import ModelManager
+from trialsight_serving.models.shelf import LiveModel
+from trialsight_serving.schemas import LineOut, ModelRef, ReadyOut
 from trialsight_serving.service import Service
 
 router = APIRouter()
@@ -27,18 +28,6 @@ async def get_lines(service: ServiceDep, who: AnyoneDep) -> list[LineOut]:  # no
         )
         for line in models.lines().values()
     ]
-
-
-@router.get("/v1/models", response_model=ModelsOut, tags=["models"])
-async def get_models(service: ServiceDep, who: AnyoneDep) -> ModelsOut:  # noqa: ARG001
-    """The live versions, and why a newer champion is not among them."""
-    manager = service.models
-    faults = {fault.recipe: f"version {fault.version}: {fault.problem}" for fault in manager.faults()}
-    recipes = sorted({model.recipe for model in manager.models()} | set(faults))
-    return ModelsOut(
-        models=[_describe(manager, recipe, faults.get(recipe)) for recipe in recipes],
-        registry_problem=manager.registry_problem,
-    )
 
 
 @router.get("/livez", tags=["operation"])
@@ -86,19 +75,3 @@ def _ref(model: LiveModel | None) -> ModelRef | None:
     if model is None:
         return None
     return ModelRef(recipe=model.recipe, version=model.version, graph_sha256=model.card.graph_sha256)
-
-
-def _describe(manager: ModelManager, recipe: str, fault: str | None) -> ModelOut:
-    live, before = manager.live(recipe), manager.before(recipe)
-    thresholds = None if live is None else live.card.thresholds
-    return ModelOut(
-        recipe=recipe,
-        version=live.version if live else None,
-        previous=before.version if before else None,
-        graph_sha256=live.card.graph_sha256 if live else None,
-        activated_at=live.activated_at if live else None,
-        detector=live.card.detector if live else None,
-        thresholds=thresholds,
-        metrics=live.card.metrics if live else None,
-        fault=fault,
-    )

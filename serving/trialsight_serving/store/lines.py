@@ -27,10 +27,13 @@ class LineRecord:
 
 @dataclass(frozen=True)
 class ActiveModel:
+    """`behind`: the champion before, where the registry has not heard yet that this one was rolled back to."""
+
     recipe: str
     version: str
     graph_sha256: str
     activated_at: datetime
+    behind: str | None = None
 
 
 def list_lines(connection: Connection, organisation: str = ORGANISATION) -> list[LineRecord]:
@@ -104,6 +107,7 @@ def list_active(connection: Connection, organisation: str = ORGANISATION) -> lis
         active_models.c.version,
         active_models.c.graph_sha256,
         active_models.c.activated_at,
+        active_models.c.behind,
     )
     query = sa.select(*columns).where(active_models.c.organisation_id == organisation)
     return [ActiveModel(*row) for row in connection.execute(query)]
@@ -112,7 +116,12 @@ def list_active(connection: Connection, organisation: str = ORGANISATION) -> lis
 def set_active(connection: Connection, model: ActiveModel, organisation: str = ORGANISATION) -> str | None:
     """Gives the version that was active before."""
     mine = (active_models.c.organisation_id == organisation) & (active_models.c.recipe == model.recipe)
-    values = {"version": model.version, "graph_sha256": model.graph_sha256, "activated_at": model.activated_at}
+    values = {
+        "version": model.version,
+        "graph_sha256": model.graph_sha256,
+        "activated_at": model.activated_at,
+        "behind": model.behind,
+    }
     before = connection.execute(sa.select(active_models.c.version).where(mine)).scalar()
     if before is None:
         connection.execute(active_models.insert(), {"organisation_id": organisation, "recipe": model.recipe, **values})

@@ -162,6 +162,28 @@ active_models = sa.Table(
     sa.Column("version", sa.String(32), nullable=False),
     sa.Column("graph_sha256", sa.String(64), nullable=False),
     sa.Column("activated_at", UtcTime, nullable=False),
+    sa.Column("behind", sa.String(32)),
+)
+
+# What a challenger said of a frame that the champion had judged: evidence, never a verdict.
+shadow_results = sa.Table(
+    "shadow_results",
+    metadata,
+    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
+    _organisation(),
+    sa.Column("frame_id", sa.String(32), nullable=False),
+    sa.Column("recipe", sa.String(64), nullable=False),
+    sa.Column("champion", sa.String(32), nullable=False),
+    sa.Column("challenger", sa.String(32), nullable=False),
+    sa.Column("champion_verdict", sa.String(16), nullable=False),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("champion_score", sa.Float),
+    sa.Column("score", sa.Float),
+    sa.Column("agrees", sa.Boolean, nullable=False),
+    sa.Column("inspect_ms", sa.Float, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("ix_shadow_results_pair", "organisation_id", "recipe", "challenger", "champion", "agrees", "id"),
 )
 
 # Append-only: a changed mind is a new row.
