@@ -50,12 +50,21 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Promise:
-    """At most `false_reject` of good parts score above t2: a marginal guarantee by conformal prediction over
-    `n` held-out scores (Vovk, Gammerman, Shafer 2005), as long as good parts stay exchangeable with those n."""
+    """With `confidence`, at most `false_reject` of good parts score above t2, as `n` held-out scores of good parts
+    show, as long as the next parts are of their kind. `on_average`: the rate to expect over many such calibrations.
+
+    `confidence` None, in old cards: `false_reject` is the average one. docs/training.md says what is proven.
+    """
 
     false_reject: float
     n: int
     method: str
+    confidence: float | None = None
+    on_average: float | None = None
+
+    def __str__(self) -> str:
+        confidence = "on average" if self.confidence is None else f"with {self.confidence:.0%} confidence"
+        return f"≤ {self.false_reject:.1%} of good parts rejected {confidence}, n = {self.n}"
 
 
 @dataclass(frozen=True)

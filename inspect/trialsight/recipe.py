@@ -124,19 +124,45 @@ class Augment:
 
 
 @dataclass(frozen=True)
+class Costs:
+    """What errors cost, in any unit: a defect that passes, a good part rejected, a part that a person looks at.
+    `defect_rate`: the share of parts expected to be defective on the line, whatever it is in the image set."""
+
+    escape: float
+    overkill: float
+    review: float
+    defect_rate: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 < self.review <= min(self.escape, self.overkill) <= max(self.escape, self.overkill) < math.inf:
+            raise ValueError(
+                "review must cost something, and no more than escape and overkill, "
+                f"got escape {self.escape}, overkill {self.overkill}, review {self.review}"
+            )
+        if not 0 < self.defect_rate < 1:
+            raise ValueError(f"defect_rate must lie between 0 and 1, got {self.defect_rate}")
+
+
+@dataclass(frozen=True)
 class Calibration:
-    """`false_reject` and `review` are shares of good parts: at most the first is rejected, and at most
-    the second is rejected or sent to review. `margin` lifts both thresholds by that fraction of the good
-    scores' spread, as headroom for a process that still moves."""
+    """`false_reject` and `review` are shares of good parts: at most the first is rejected, with `confidence`, and the
+    second is rejected or sent to review on average. `confidence` None: what the good parts support at 95 %; a number
+    is a demand that too few parts are refused for. `costs`: where defects are labelled, t1 and t2 are the cheapest
+    that keep the promise. `margin` lifts both thresholds by that fraction of the good scores' spread, as headroom for
+    a process that still moves."""
 
     false_reject: float = 0.05
     review: float = 0.15
     folds: int = 5
     margin: float = 0.0
+    confidence: float | None = None
+    costs: Costs | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.false_reject <= self.review < 1:
             raise ValueError(f"0 < false_reject <= review < 1 is needed, got {self.false_reject} and {self.review}")
+        if self.confidence is not None and not 0.5 <= self.confidence < 1:
+            raise ValueError(f"confidence must lie between 0.5 and 1, got {self.confidence}")
         if not 2 <= self.folds <= 100:
             raise ValueError(f"folds must lie between 2 and 100, got {self.folds}")
         if not 0 <= self.margin < math.inf:

@@ -54,7 +54,8 @@ def test_the_card_says_how_it_came_about(trained: Trained, bracket_set: ImageSet
     assert card.provenance.dataset_sha256 == bracket_set.version()
     assert card.provenance.mlflow_run_id == trained.run_id
     assert len(card.calibration_scores) == card.promise.n == 10
-    assert card.promise.false_reject == pytest.approx(1 / 11)
+    assert (card.promise.on_average, card.promise.confidence) == (pytest.approx(1 / 11), 0.95)
+    assert card.promise.false_reject == pytest.approx(1 - 0.05**0.1)
     assert (card.preparation.width_px, card.preparation.frame_width_px) == (256, 256)
     assert card.detector["backbone"] == "shipped"
     assert card.judging.health is not None

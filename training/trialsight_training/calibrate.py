@@ -2,8 +2,10 @@
 
 Cross-conformal prediction (Vovk, "Cross-conformal predictors", 2015): each part is scored by a detector that never saw
 it. Those detectors know fewer parts than the one that serves and so score a little higher: the thresholds err towards
-fewer false rejects. What is proven for it is twice the stated rate (Barber et al., "Predictive inference with the
-jackknife+", 2021); what is seen is the stated one.
+fewer false rejects. The promise is exact for scores by one detector; across folds what is proven is twice its average
+rate (Barber et al., "Predictive inference with the jackknife+", 2021; for one calibration, Bian and Barber,
+"Training-conditional coverage for distribution-free predictive inference", 2023). What is seen is the stated one:
+tests/training/test_coverage.py.
 """
 
 import math
@@ -17,6 +19,8 @@ from trialsight.card import Promise
 from trialsight.errors import TrialsightError
 from trialsight.recipe import Calibration
 from trialsight.verdict import Thresholds
+from trialsight_training.costs import cheapest
+from trialsight_training.promise import make_promise
 
 FEWEST, FEW = 5, 10
 
@@ -45,7 +49,7 @@ def assign_folds(parts: int, folds: int, seed: int) -> Tensor:
 
 
 def conformal_rank(n: int, share: float) -> int:
-    """The rank k, 1..n, of the score that at most `share` of new ones exceed: ceil((n + 1)(1 - share)).
+    """The rank k, 1..n, of the score that at most `share` of new ones exceed on average: ceil((n + 1)(1 - share)).
 
     Where n is too small for that share it is n, the highest score, which supports 1 / (n + 1) only.
     """
@@ -53,18 +57,21 @@ def conformal_rank(n: int, share: float) -> int:
     return min(n, max(1, math.ceil((n + 1) * (1 - share) - 1e-9)))
 
 
-def calibrate(scores: Sequence[float], calibration: Calibration, folds: int) -> tuple[Thresholds, Promise]:
-    """Thresholds from the held-out `scores` of good parts; the promise is the rate that their number supports.
+def calibrate(
+    scores: Sequence[float], calibration: Calibration, folds: int, defect_scores: Sequence[float] = ()
+) -> tuple[Thresholds, Promise]:
+    """Thresholds from the held-out `scores` of good parts, and of labelled defects where costs are to decide.
 
-    The spread that `margin` multiplies is the distance from the median score to t2. Regions begin at t1: the score is
-    the map's maximum, so a part passes exactly where it shows no region.
+    t2 keeps the promise, whatever the costs. The spread that `margin` multiplies is the distance from the median score
+    to t2. Regions begin at t1: the score is the map's maximum, so a part passes exactly where it shows no region.
     """
     ordered = sorted(scores)
     n = len(ordered)
-    rank = conformal_rank(n, calibration.false_reject)
+    rank, promise = make_promise(n, calibration, folds)
     t2 = ordered[rank - 1]
-    t1 = ordered[conformal_rank(n, calibration.review) - 1]
+    t1 = min(t2, ordered[conformal_rank(n, calibration.review) - 1])
     headroom = calibration.margin * (t2 - median(ordered))
     t1, t2 = t1 + headroom, t2 + headroom
-    promise = Promise((n + 1 - rank) / (n + 1), n, f"cross-conformal, {folds} folds")
+    if calibration.costs is not None and defect_scores:
+        t1, t2 = cheapest(scores, defect_scores, calibration.costs, floor=t2)
     return Thresholds(t1, t2, region=t1), promise

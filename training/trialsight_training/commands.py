@@ -47,7 +47,7 @@ def train(
             **result["metrics"],
             "t1": thresholds["t1"],
             "t2": thresholds["t2"],
-            "promised false rejects": f"{thresholds['promise']['false_reject']:.1%} of good parts",
+            "promise": str(trained.card.promise),
             "seconds": result["seconds"]["total"],
             "package": result["package"],
         },

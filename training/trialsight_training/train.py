@@ -21,6 +21,7 @@ from trialsight_training.fit import fit
 from trialsight_training.geometry import preparer_for
 from trialsight_training.package import complete_package, git_commit, library_versions, write_package
 from trialsight_training.progress import Progress
+from trialsight_training.promise import check_promise
 from trialsight_training.reference import reference_picture
 from trialsight_training.track import PACKAGE, Run, tracking
 
@@ -54,8 +55,11 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
     started = time.perf_counter()
     train = [sample for sample in image_set.train if sample.is_good]
     defective = [sample for sample in image_set.train if not sample.is_good]
-    if warning := check_count(len(train)):
-        progress.note(warning)
+    for warning in (check_count(len(train)), check_promise(len(train), recipe.calibration)):
+        if warning:
+            progress.note(warning)
+    if recipe.calibration.costs is not None and not defective:
+        progress.note("calibration.costs say nothing without labelled defects in the training split: t1 as without")
     home.packages.mkdir(parents=True, exist_ok=True)
     with (
         tracking(home, recipe.name) as run,
@@ -66,7 +70,7 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
         reference = reference_picture(recipe, train)
         preparer = preparer_for(recipe, _sizes(image_set, progress), train, reference)
         fitted = fit([*train, *defective], recipe, preparer, progress)
-        calibrated = calibrate(fitted.scores, recipe.calibration, fitted.folds)
+        calibrated = calibrate(fitted.scores, recipe.calibration, fitted.folds, fitted.defect_scores)
         with progress.task("store"):
             opened = run()
         with progress.task("export"):
