@@ -15,7 +15,7 @@ import torch
 
 from trialsight.errors import TrialsightError
 from trialsight_training.backbones import create_backbone
-from trialsight_training.backbones.student import LAYERS, Shape, Student, fold
+from trialsight_training.backbones.student import LAYERS, Shape, Student, fold, unfold
 from trialsight_training.distil.loss import FLOOR, distance, unexplained
 from trialsight_training.distil.pictures import Crops, Pool
 from trialsight_training.distil.run import Outcome, Progress, Settings, distil, learning_rate_share
@@ -98,11 +98,33 @@ def test_a_photograph_that_cannot_be_decoded_is_named(photographs: Path, tmp_pat
 
 
 def test_crops_depend_on_seed_and_number_alone(pool: Pool) -> None:
-    one, same, other = Crops(pool, 3, seed=7), Crops(pool, 3, seed=7), Crops(pool, 3, seed=8)
+    one, same, other = Crops(pool, 4, seed=7), Crops(pool, 4, seed=7), Crops(pool, 4, seed=8)
     same[0]
     assert torch.equal(one[5], same[5])
-    assert one[5].shape[:2] == (3, 3) and one[5].dtype == torch.uint8
+    assert one[5].shape[:2] == (4, 3) and one[5].dtype == torch.uint8
     assert one[5].shape != other[5].shape or not torch.equal(one[5], other[5])
+
+
+def test_the_second_half_of_a_batch_is_the_first_with_blemishes(pool: Pool) -> None:
+    crops = Crops(pool, 6, seed=0)
+    changed = torch.cat([(a.int() - b.int()).abs().amax((1, 2, 3)) for a, b in (crops[i].chunk(2) for i in range(6))])
+    alike = torch.cat([(a == b).float().mean((1, 2, 3)) for a, b in (crops[i].chunk(2) for i in range(6))])
+    assert float((changed > 0).float().mean()) > 0.9
+    assert float(alike.median()) > 0.5
+
+
+def test_an_odd_batch_is_refused(pool: Pool, tmp_path: Path) -> None:
+    with pytest.raises(TrialsightError, match="batch of 3"):
+        run(pool, tmp_path, replace(STEPS, batch=3))
+
+
+def test_a_student_to_begin_with_is_gone_on_from(pool: Pool, tmp_path: Path) -> None:
+    first, _ = run(pool, tmp_path / "first", replace(STEPS, max_steps=8, averaged_steps=2, learning_rate=1e-2))
+    teacher = create_backbone("resnet18", "random", ("layer2", "layer3"))
+    settings = replace(STEPS, max_steps=1, learning_rate=1e-9)
+    again = distil(teacher, pool, settings, tmp_path / "again.pt", init=first.student)
+    assert again.last.unexplained8 == pytest.approx(first.last.unexplained8, rel=0.05)
+    assert again.last.unexplained16 == pytest.approx(first.last.unexplained16, rel=0.05)
 
 
 def test_held_out_pictures_are_not_trained_on(pool: Pool) -> None:
@@ -147,6 +169,19 @@ def test_folding_changes_nothing_but_the_scale() -> None:
             torch.testing.assert_close(after, scale * before, rtol=1e-4, atol=1e-4)
 
 
+def test_unfolding_is_the_opposite_of_folding() -> None:
+    torch.manual_seed(0)
+    student = Student(TINY)
+    student.train()(torch.randn(8, 3, 64, 64))
+    folded = fold(student.eval(), 2.0, 3.0)
+    x = torch.randn(8, 3, 64, 64)
+    with torch.no_grad():
+        again = unfold(folded, x, 2.0, 3.0)
+        for before, after, trained in zip(student(x), again.eval()(x), again.train()(x), strict=True):
+            torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(trained, before, rtol=1e-3, atol=1e-3)
+
+
 def test_the_command_writes_a_student_that_loads_and_tells_mlflow(photographs: Path, tmp_path: Path) -> None:
     from trialsight_training.backbones.shipped import load
 
@@ -165,5 +200,6 @@ def test_the_command_writes_a_student_that_loads_and_tells_mlflow(photographs: P
     assert load(out).layers == LAYERS
     card = json.loads((tmp_path / "student.card.json").read_text())
     assert card["made"]["steps"] == 2 and str(tmp_path) not in json.dumps(card)
+    assert card["made"]["begun_with"] == ""
     artifacts = {path.name for path in (tmp_path / "home" / "mlflow" / "artifacts").rglob("*.*")}
     assert {"student.safetensors", "student.card.json"} <= artifacts

@@ -22,7 +22,8 @@ REMEDY = "reinstall Trialsight, or name another backbone with its weights in the
 @dataclass(frozen=True)
 class Made:
     """How a student came about. `unexplained*`: share of the teacher's variance in held-out pictures, averaged over
-    pictures, that it does not reproduce. `images`: crops seen, repetitions included."""
+    pictures, that it does not reproduce. `images`: crops seen, repetitions included. `begun_with`: sha256 of the
+    student that this one went on from; steps, images and minutes are its own alone."""
 
     teacher: str
     teacher_layers: tuple[str, ...]
@@ -38,6 +39,7 @@ class Made:
     git_commit: str
     created: str
     torch: str
+    begun_with: str = ""
     note: str = ""
 
 
@@ -71,13 +73,18 @@ def save(student: Student, made: Made, weights: Path) -> StudentCard:
 
 
 def load(weights: Path = WEIGHTS) -> Backbone:
-    """Maps at strides 8 and 16, float32. Raises TrialsightError where a file is missing or not the one on the card."""
+    """Maps at strides 8 and 16, float32. Raises as `load_student`."""
+    return Backbone(NAME, LAYERS, load_student(weights)).eval()
+
+
+def load_student(weights: Path) -> Student:
+    """Folded, float32. Raises TrialsightError where a file is missing or not the one on the card."""
     card = read_card(weights)
     if not weights.is_file() or sha256_of(weights) != card.sha256:
         raise TrialsightError(f"{weights} is missing or not what its card says", REMEDY)
     student = Student(card.shape, norm=False)
     student.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
-    return Backbone(NAME, LAYERS, student).eval()
+    return student.eval()
 
 
 def read_card(weights: Path = WEIGHTS) -> StudentCard:

@@ -4,6 +4,7 @@ Dense rather than depthwise: at the same milliseconds for inference they train f
 Residual blocks after He et al. 2016, https://arxiv.org/abs/1512.03385.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -108,3 +109,39 @@ def fold(student: Student, scale8: float = 1.0, scale16: float = 1.0) -> Student
         head.weight.copy_(source.weight * scale)
         head.bias.copy_(source.bias * scale)
     return folded
+
+
+@torch.no_grad()
+def unfold(folded: Student, frames: Tensor, scale8: float = 1.0, scale16: float = 1.0) -> Student:
+    """The opposite of `fold`: the same network with batch norms again, to be trained on.
+
+    `frames` (N, 3, H, W), normalised, are what its norms' statistics are measured on; many, so that those of a batch
+    in training say the same.
+    """
+    student = Student(folded.shape)
+    targets = {name: module for name, module in student.named_modules() if isinstance(module, ConvNorm)}
+    seen: dict[str, Tensor] = {}
+
+    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        return lambda _module, _given, out: seen.update({name: out})
+
+    sources = {name: module.conv for name, module in folded.named_modules() if isinstance(module, ConvNorm)}
+    hooks = [conv.register_forward_hook(watch(name)) for name, conv in sources.items()]
+    folded(frames)
+    for hook in hooks:
+        hook.remove()
+    for name, conv in sources.items():
+        target, norm = targets[name].conv, targets[name].norm
+        assert isinstance(norm, nn.BatchNorm2d) and conv.bias is not None
+        assert norm.running_mean is not None and norm.running_var is not None
+        var, mean = torch.var_mean(seen[name], dim=(0, 2, 3), correction=0)
+        target.weight.copy_(conv.weight)
+        norm.running_mean.copy_(mean - conv.bias)
+        norm.running_var.copy_(var)
+        norm.weight.copy_((var + norm.eps).sqrt())
+        norm.bias.copy_(mean)
+    for head, source, scale in ((student.head8, folded.head8, scale8), (student.head16, folded.head16, scale16)):
+        assert head.bias is not None and source.bias is not None
+        head.weight.copy_(source.weight / scale)
+        head.bias.copy_(source.bias / scale)
+    return student

@@ -20,6 +20,10 @@ def main(
     out: Annotated[Path, typer.Option(help="The .safetensors file to write; its card goes beside it.")],
     minutes: Annotated[float, typer.Option(min=0, help="Time budget, earlier parts of a resumed run included.")] = 90,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint, where there is one.")] = False,
+    init: Annotated[
+        Path | None, typer.Option(help="A student to begin with: its .safetensors, card beside it.")
+    ] = None,
+    learning_rate: Annotated[float, typer.Option(min=0, help="The highest; less where --init is given.")] = 2e-3,
     trunk: Annotated[str, typer.Option(help="The teacher's name in torchvision.")] = "resnet18",
     layers: Annotated[str, typer.Option(help="Its layers at strides 8 and 16.")] = "layer2,layer3",
     textures: Annotated[int, typer.Option(min=0, help="Made-up surfaces to add.")] = 1500,
@@ -39,7 +43,7 @@ def main(
     from trialsight.files import sha256_of
     from trialsight.home import Home
     from trialsight_training.backbones import create_backbone
-    from trialsight_training.backbones.shipped import Made, card_of, save
+    from trialsight_training.backbones.shipped import Made, card_of, load_student, read_card, save
     from trialsight_training.distil.pictures import Pool
     from trialsight_training.distil.report import Report
     from trialsight_training.distil.run import Settings, distil
@@ -47,18 +51,21 @@ def main(
     torch.set_num_threads(threads or max(1, (os.cpu_count() or 2) - 1))  # one core cuts crops and asks the teacher
     checkpoint = out.with_suffix(".checkpoint.pt")
     names = tuple(layers.split(","))
-    settings = Settings(minutes=minutes, batch=batch, max_steps=max_steps, seed=seed)
+    settings = Settings(minutes=minutes, batch=batch, learning_rate=learning_rate, max_steps=max_steps, seed=seed)
     with Report(Home.at(home), out.stem, settings, resume) as report:
         trunk_of = create_backbone(trunk, str(teacher), names)
         pool = Pool.gather(images, textures, parts, seed, report.note)
-        outcome = distil(trunk_of, pool, settings, checkpoint, resume=resume, tell=report.tell)
+        begun = load_student(init) if init else None
+        outcome = distil(trunk_of, pool, settings, checkpoint, resume=resume, tell=report.tell, init=begun)
         made = Made(
             teacher=trunk,
             teacher_layers=names,
             teacher_sha256=sha256_of(teacher),
             data=f"{len(pool.photographs)} everyday photographs, {len(pool.textures)} procedural textures and "
-            f"{len(pool.parts)} simulated parts of the project's own; crops flipped, turned, scaled, toned, blurred",
-            loss="unexplained variance within each image, of the maps and of their 3x3 averages",
+            f"{len(pool.parts)} simulated parts of the project's own; crops flipped, turned, scaled, toned, blurred; "
+            "half of them with drawn blemishes",
+            loss="unexplained variance within each image, of the maps and of their 3x3 averages, and of what "
+            "the blemishes change in these",
             steps=outcome.last.step,
             images=outcome.last.images,
             minutes=round(outcome.last.seconds / 60, 1),
@@ -68,6 +75,7 @@ def main(
             git_commit=git_commit(),
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             torch=torch.__version__,
+            begun_with=read_card(init).sha256 if init else "",
             note=note,
         )
         card = save(outcome.student, made, out)

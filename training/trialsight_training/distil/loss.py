@@ -32,6 +32,17 @@ def distance(student: Tensor, teacher: Tensor) -> Tensor:
     return 0.5 * (_share(error, teacher) + _share(smooth(error), smooth(teacher)))
 
 
+def blemish_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean over pairs of the unexplained share of what the blemishes changed, in the 3x3 averages.
+
+    The second half of a batch are the pictures of its first half with blemishes. A detector goes by this change alone,
+    and it is a small part of the whole variance.
+    """
+    ours, theirs = (smooth(after - before) for before, after in (student.chunk(2), teacher.chunk(2)))
+    change = theirs.square().mean(dim=(1, 2, 3))
+    return ((ours - theirs).square().mean(dim=(1, 2, 3)) / (change + 0.1 * FLOOR)).mean()
+
+
 def unexplained(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean over images of squared error over (floored) variance within the image; 0 is a perfect copy."""
     return _share(student - teacher, teacher)

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from trialsight.errors import TrialsightError
 from trialsight_datasets.simulate import KINDS, Simulator
-from trialsight_training.distil.textures import octaves, texture
+from trialsight_training.distil.textures import blemished, octaves, texture
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -64,11 +64,14 @@ class Pool:
 
 
 class Crops(Dataset[Tensor]):
-    """Endless training crops: item i is a whole batch (batch, 3, side, side) uint8, `side` one of SIDES_PX."""
+    """Endless training crops: item i is a whole batch (batch, 3, side, side) uint8, `side` one of SIDES_PX.
+
+    Its second half are the crops of the first with blemishes: what a detector must tell apart.
+    """
 
     def __init__(self, pool: Pool, batch: int, seed: int) -> None:
         self.batch, self.seed = batch, seed
-        shares = ((pool.photographs, 0.6), (pool.textures, 0.3), (pool.parts, 0.1))
+        shares = ((pool.photographs, 0.5), (pool.textures, 0.35), (pool.parts, 0.15))
         self.sources = [pictures for pictures, _ in shares if pictures]
         weights = np.array([share for pictures, share in shares if pictures])
         self.shares = weights / weights.sum()
@@ -76,8 +79,16 @@ class Crops(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         rng = np.random.default_rng((self.seed, 2, index))
         side = int(rng.choice(SIDES_PX))
-        crops = np.stack([self._crop(rng, side) for _ in range(self.batch)])
+        pairs = [self._pair(rng, side) for _ in range(self.batch // 2)]
+        crops = np.stack([pair[i] for i in (0, 1) for pair in pairs])
         return torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2)))
+
+    def _pair(self, rng: np.random.Generator, side: int) -> tuple[Picture, Picture]:
+        """A crop as it is and with blemishes, varied alike."""
+        crop = self._crop(rng, side)
+        blemishes = blemished(rng, crop)
+        lot = int(rng.integers(2**32))
+        return vary(np.random.default_rng(lot), crop), vary(np.random.default_rng(lot), blemishes)
 
     def _crop(self, rng: np.random.Generator, side: int) -> Picture:
         crop = self._cut(rng, side)
@@ -85,13 +96,13 @@ class Crops(Dataset[Tensor]):
             field = cv2.GaussianBlur(octaves(rng, side), (0, 0), 1.0)
             inside = field > np.quantile(field, rng.uniform(0.5, 0.98))
             crop = np.where(inside[..., None], self._cut(rng, side), crop)
-        return vary(rng, crop)
+        return crop
 
     def _cut(self, rng: np.random.Generator, side: int) -> Picture:
         pictures = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
         picture = pictures[int(rng.integers(len(pictures)))]
         height, width = picture.shape[:2]
-        reach = min(height, width) * rng.uniform(0.3, 1.0)
+        reach = min(height, width) * rng.uniform(0.4, 1.0)
         h, w = (max(8, min(limit, int(reach * rng.uniform(0.8, 1.2)))) for limit in (height, width))
         top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
         cut = picture[top : top + h, left : left + w]

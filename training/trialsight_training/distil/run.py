@@ -1,6 +1,7 @@
 """The distillation itself: a time budget, checkpoints to go on from, a moving average of the weights at the end."""
 
 import copy
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +18,12 @@ from trialsight.errors import TrialsightError
 from trialsight.files import write_atomic
 from trialsight_training.backbones import Backbone
 from trialsight_training.backbones.backbone import IMAGENET_MEAN, IMAGENET_STD
-from trialsight_training.backbones.student import Shape, Student, fold
-from trialsight_training.distil.loss import distance, scales, unexplained
+from trialsight_training.backbones.student import Shape, Student, fold, unfold
+from trialsight_training.distil.loss import blemish_distance, distance, scales, unexplained
 from trialsight_training.distil.pictures import Crops, Pool, held_out_batch
 
 VALIDATION_SIDE_PX = 256
+BLEMISHES = 0.5  # weight of what blemishes change
 
 
 @dataclass(frozen=True)
@@ -72,20 +74,23 @@ def distil(
     shape: Shape | None = None,
     resume: bool = False,
     tell: Callable[[Progress], None] = lambda _: None,
+    init: Student | None = None,
 ) -> Outcome:
-    """Teach a student the two maps of `teacher`, whose strides must be 8 and 16.
+    """Teach a student the two maps of `teacher`, whose strides must be 8 and 16. `init`: a folded one to begin with.
 
     Raises TrialsightError for a teacher with other maps, or a checkpoint made with other settings.
     """
-    shape = shape or Shape(out8=teacher.channels[0], out16=teacher.channels[-1])
+    shape = shape or (init.shape if init else None) or Shape(out8=teacher.channels[0], out16=teacher.channels[-1])
     if teacher.strides != (8, 16) or teacher.channels != (shape.out8, shape.out16):
         raise TrialsightError(
             f"the teacher gives {teacher.channels} channels at strides {teacher.strides}, the student learns "
             f"{(shape.out8, shape.out16)} at (8, 16)",
             "name two of its layers that have these strides, such as layer2 and layer3 of resnet18",
         )
+    if settings.batch % 2:
+        raise TrialsightError(f"a batch of {settings.batch} crops has no halves", "give an even number")
     torch.manual_seed(settings.seed)
-    run = _Run(teacher, pool, settings, shape, checkpoint)
+    run = _Run(teacher, pool, settings, shape, checkpoint, init)
     if resume:
         run.restore()
     return run.go(tell)
@@ -112,13 +117,16 @@ class Lessons(Dataset[Lesson]):
 
 
 class _Run:
-    def __init__(self, teacher: Backbone, pool: Pool, settings: Settings, shape: Shape, checkpoint: Path) -> None:
+    def __init__(
+        self,
+        teacher: Backbone,
+        pool: Pool,
+        settings: Settings,
+        shape: Shape,
+        checkpoint: Path,
+        init: Student | None = None,
+    ) -> None:
         self.settings, self.checkpoint = settings, checkpoint
-        self.student = Student(shape).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.student).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            self.student.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
         self.step, self.seconds = 0, 0.0
         # Matrix tiles make bfloat16 three times faster; without them it is slower than float32.
         self.low_precision = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
@@ -129,6 +137,12 @@ class _Run:
         self.validation = held_out_batch(pool, VALIDATION_SIDE_PX)
         whole = tuple(zip(*(self.lessons.teach(part) for part in self._validation_parts()), strict=True))
         self.spread = tuple(one.spread for one in scales(tuple(torch.cat(maps) for maps in whole)))
+        student = unfold(init, self._statistics(), *self.spread) if init else Student(shape)
+        self.student = student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.student).eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.student.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
 
     def go(self, tell: Callable[[Progress], None]) -> Outcome:
         s = self.settings
@@ -159,9 +173,8 @@ class _Run:
     def _learn(self, crops: Tensor, targets: tuple[Tensor, ...]) -> float:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.low_precision):
             maps = self.student.train()(self._normal(crops))
-        loss = torch.stack(
-            [distance(m.float(), t.float() / spread) for m, t, spread in zip(maps, targets, self.spread, strict=True)]
-        ).sum()
+        layers = [(m.float(), t.float() / spread) for m, t, spread in zip(maps, targets, self.spread, strict=True)]
+        loss = torch.stack([distance(*layer) + BLEMISHES * blemish_distance(*layer) for layer in layers]).sum()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
@@ -203,6 +216,11 @@ class _Run:
             prefetch_factor=4 if helpers else None,
         )
         return iter(loader)
+
+    def _statistics(self) -> Tensor:
+        """Crops as training has them, all of one side."""
+        crops = (self.lessons.crops[i] for i in itertools.count())
+        return self._normal(torch.cat([*itertools.islice((c for c in crops if c.shape[-1] == 160), 8)]))
 
     def _validation_parts(self) -> list[Tensor]:
         return [self.validation[i : i + 16] for i in range(0, len(self.validation), 16)]

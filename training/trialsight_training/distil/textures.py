@@ -36,6 +36,14 @@ def texture(rng: np.random.Generator, side: int) -> Picture:
     return cast(Picture, (picture.clip(0, 1) * 255).round().astype(np.uint8))
 
 
+def blemished(rng: np.random.Generator, picture: Picture) -> Picture:
+    """The same picture with one to three scratches, dents, holes or stains."""
+    field = np.asarray(picture / 255, np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        field = _scratch(rng, field) if rng.random() < 0.4 else _draw(rng, field, largest=0.15)
+    return cast(Picture, (field.clip(0, 1) * 255).round().astype(np.uint8))
+
+
 def octaves(rng: np.random.Generator, side: int) -> Field:
     """Noise whose power falls with frequency: clouds, casting skin, stains."""
     field, fall = np.zeros((side, side), np.float32), rng.uniform(0.4, 0.9)
@@ -145,12 +153,15 @@ def _lighting(rng: np.random.Generator, side: int) -> Field:
     return cast(Field, light.clip(0.4, 1.6).astype(np.float32))
 
 
-def _draw(rng: np.random.Generator, picture: Field) -> Field:
-    """A hole, ring, plate, bar or blob of another shade or another surface, with a shadowed rim at times."""
+def _draw(rng: np.random.Generator, picture: Field, largest: float = 0.45) -> Field:
+    """A hole, ring, plate, bar or blob of another shade or another surface, with a shadowed rim at times.
+
+    `largest`: its reach as a share of the side.
+    """
     side = picture.shape[0]
     mask = np.zeros((side, side), np.uint8)
     centre = (int(rng.integers(side)), int(rng.integers(side)))
-    reach = int(side * np.exp(rng.uniform(np.log(0.01), np.log(0.45)))) + 1
+    reach = int(side * np.exp(rng.uniform(np.log(0.01), np.log(largest)))) + 1
     thick = -1 if rng.random() < 0.6 else int(rng.integers(1, 2 + reach // 4))
     kind = int(rng.integers(4))
     if kind == 0:
