@@ -61,7 +61,7 @@ def check_image_set(image_set: ImageSet, listed: list[Problem], on_image: Callab
     return Report(
         image_set=image_set,
         problems=tuple(problems),
-        masks=sum(sample.mask_path is not None for sample in image_set.test if not sample.is_good),
+        masks=sum(sample.has_mask for sample in image_set.test if not sample.is_good),
         sizes_px=dict(sorted(sizes.items(), key=lambda item: -item[1])),
         version=None if problems else image_set.version(),
     )
@@ -79,12 +79,13 @@ def _pixel_problems(sample: Sample, sizes: dict[str, int], masks: bool) -> list[
         return [Problem(sample.path, _without_path(error, sample.path))]
     height, width = image.shape[:2]
     sizes[f"{width}x{height}"] += 1
-    if not masks or sample.mask_path is None:
+    if not masks or not sample.has_mask:
         return []
     try:
         load_mask(sample, (width, height))
     except TrialsightError as error:
-        return [Problem(sample.mask_path, _without_path(error, sample.mask_path))]
+        path = sample.mask_path or sample.path
+        return [Problem(path, _without_path(error, path))]
     return []
 
 

@@ -1,4 +1,4 @@
-"""`trialsight data …`: simulate an image set, check one."""
+"""`trialsight data …`: simulate an image set, check one, keep its versions, take it to another tool and back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from trialsight_datasets.check import Report
 
 app = typer.Typer(
-    help="Simulate and check image sets.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    help="Simulate, check, version and convert image sets.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
+Where = Annotated[Path | None, typer.Option("--home", help="Folder that holds everything; else TRIALSIGHT_HOME.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of an image set, or the file of a set version.")]
+LAYOUT = "auto, mvtec, visa, folders, kolektor, coco, yolo, labelme or supervisely."
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -46,8 +52,8 @@ def simulate(
 
 @app.command()
 def check(
-    folder: Annotated[Path, typer.Argument(help="Folder of an image set.")],
-    layout: Annotated[str, typer.Option(help="auto, mvtec, visa or folders.")] = "auto",
+    folder: Folder,
+    layout: Annotated[str, typer.Option(help=LAYOUT)] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Read every file of an image set and list all that is wrong with it; exit code 1 if anything is."""
@@ -65,6 +71,122 @@ def check(
         _print(report)
     if report.problems:
         raise typer.Exit(1)
+
+
+@app.command("import")
+def import_(
+    folder: Folder,
+    home: Where = None,
+    name: Annotated[str | None, typer.Option(help="The set's name; else the folder's.")] = None,
+    layout: Annotated[str, typer.Option(help=LAYOUT)] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Keep a set as a version in the home: its content by checksum, for training from and for comparing with."""
+    import json
+
+    from trialsight.home import Home
+    from trialsight_datasets.library import Library
+    from trialsight_datasets.read import read_image_set
+
+    image_set = read_image_set(folder, layout)
+    with _progress("importing", len(image_set)) as advance:
+        manifest, path = Library(Home.at(home).sets).add(image_set, name or image_set.name.lower(), step=advance)
+    if as_json:
+        counts = image_set.counts()
+        typer.echo(
+            json.dumps({"name": manifest.name, "version": manifest.version, "path": str(path), "counts": counts})
+        )
+    else:
+        typer.echo(f"{manifest.name}@{manifest.version[:12]}: {_counts(image_set.counts())}")
+        typer.echo(f"train from it: trialsight train --data {path}")
+
+
+@app.command()
+def export(
+    data: Annotated[str, typer.Argument(help="Folder of an image set, file of a set version, or NAME@VERSION.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist.")],
+    layout: Annotated[str, typer.Option(help=LAYOUT)] = "mvtec",
+    home: Where = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a set in another tool's layout. What that layout can't say is told."""
+    import json
+    from dataclasses import asdict
+
+    from trialsight_datasets.export import export_image_set
+    from trialsight_datasets.read import read_image_set
+
+    image_set = read_image_set(_located(data, home))
+    with _progress("exporting", len(image_set)) as advance:
+        done = export_image_set(image_set, layout, out, advance)
+    if as_json:
+        typer.echo(json.dumps(asdict(done) | {"folder": str(done.folder)}, ensure_ascii=False))
+    else:
+        typer.echo(f"{done.images} images in {done.folder} ({done.layout} layout)")
+        for reason, count in done.lost.items():
+            typer.echo(f"lost: {reason} ({count} images)")
+
+
+@app.command()
+def versions(
+    name: Annotated[str | None, typer.Argument(help="Only this set's.")] = None,
+    home: Where = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the set versions that the home holds, the oldest first."""
+    import json
+
+    from trialsight.home import Home
+    from trialsight_datasets.library import Library, read_version
+
+    library = Library(Home.at(home).sets)
+    found = [
+        (path, read_version(path)) for one in ([name] if name else library.names()) for path in library.versions(one)
+    ]
+    if as_json:
+        rows = [
+            {"name": m.name, "version": m.version, "parent": m.parent, "images": len(m.entries), "path": str(path)}
+            for path, m in found
+        ]
+        typer.echo(json.dumps(rows))
+        return
+    for _, manifest in found:
+        good = sum(entry.label == "good" for entry in manifest.entries)
+        typer.echo(f"{manifest.name}@{manifest.version[:12]}  {good} good, {len(manifest.entries) - good} defective")
+    if not found:
+        typer.echo(f"no set versions in {library.root}; make one: trialsight data import FOLDER")
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="Folder, file of a set version, or NAME@VERSION.")],
+    after: Annotated[str, typer.Argument(help="The same, the later one.")],
+    home: Where = None,
+    as_json: AsJson = False,
+) -> None:
+    """What differs between two versions: images more and less, other labels, masks or splits."""
+    import json
+
+    from trialsight_datasets.manifest import compare, make_manifest
+    from trialsight_datasets.read import read_image_set
+
+    sets = [read_image_set(_located(one, home)) for one in (before, after)]
+    found = compare(*(make_manifest(one.name, [sample.entry() for sample in one]) for one in sets))
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), ensure_ascii=False))
+    else:
+        typer.echo("\n".join(found.lines()) if not found.none else "no difference")
+
+
+def _located(spelled: str, home: Path | None) -> Path:
+    """A path that exists, else a version in the home's library."""
+    from trialsight.home import Home
+    from trialsight_datasets.library import NAME, Library
+
+    path = Path(spelled).expanduser()
+    if path.exists() or not NAME.fullmatch(spelled.partition("@")[0]):
+        return path
+    return Library(Home.at(home).sets).find(spelled)
 
 
 def _print(report: "Report") -> None:

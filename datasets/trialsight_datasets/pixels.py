@@ -40,27 +40,26 @@ def load_mask(sample: Sample, size_px: tuple[int, int] | None = None) -> NDArray
     Raises TrialsightError where the mask can't be read, has another size than the image, or contradicts the label:
     nothing marked on a defective part, or something on a good one.
     """
-    if sample.mask_path is None:
+    if not sample.has_mask:
         if not sample.is_good:
             return None
         width, height = size_px or upright_size(sample.path)
         return np.zeros((height, width), np.bool_)
-    mask = _decode_mask(sample.mask_path)
+    mask, named = _mask_of(sample)
     found = (mask.shape[1], mask.shape[0])
     expected = size_px or stored_size(sample.path)
     if found != expected and size_px is None:
         expected = upright_size(sample.path)
     if found != expected:
         raise TrialsightError(
-            f"mask {sample.mask_path} has {found[0]}x{found[1]} pixels, "
-            f"its image {sample.path} has {expected[0]}x{expected[1]}",
+            f"{named} has {found[0]}x{found[1]} pixels, its image {sample.path} has {expected[0]}x{expected[1]}",
             "draw the mask on the image at its full size",
         )
     if sample.is_good == bool(mask.any()):
         said = (
             "marks a defect on a good part" if sample.is_good else f"marks nothing, though the part has {sample.label}"
         )
-        raise TrialsightError(f"mask {sample.mask_path} {said}", "correct the mask or the label")
+        raise TrialsightError(f"{named} {said}", "correct the mask or the label")
     return mask
 
 
@@ -77,6 +76,17 @@ def upright_size(path: Path) -> tuple[int, int]:
         return header.width_px, header.height_px
     image = load_image(path)
     return image.shape[1], image.shape[0]
+
+
+def _mask_of(sample: Sample) -> tuple[NDArray[np.bool_], str]:
+    """The mask, and what to call it."""
+    if sample.mask_path is not None:
+        return _decode_mask(sample.mask_path), f"mask {sample.mask_path}"
+    assert sample.drawn is not None
+    try:
+        return sample.drawn.mask(), f"the annotation of {sample.path}"
+    except TrialsightError as error:
+        raise TrialsightError(f"the annotation of {sample.path}: {error.problem}", error.remedy) from error
 
 
 def _decode_mask(path: Path) -> NDArray[np.bool_]:

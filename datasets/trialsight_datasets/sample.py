@@ -8,6 +8,8 @@ from typing import Literal
 
 from trialsight import TrialsightError
 from trialsight.files import sha256_of
+from trialsight_datasets.drawn import Drawn
+from trialsight_datasets.manifest import Entry, version_of
 
 GOOD = "good"
 TRAIN: Literal["train"] = "train"
@@ -18,9 +20,11 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 
 @dataclass(frozen=True)
 class Sample:
-    """`label` is `good` or the defect's class. `part` names the part within its set: the path without the suffix.
+    """`label` is `good` or the defect's class. `part` names the physical part within its set: where the layout doesn't
+    tell, the path without the suffix. `view`: which camera's, where several see one part.
 
-    `mask_path` None: nobody drew a mask. A good part needs none, its mask is empty.
+    A mask is a file (`mask_path`) or shapes (`drawn`), never both; with neither, nobody drew one. A good part needs
+    none, its mask is empty.
     """
 
     path: Path
@@ -28,10 +32,27 @@ class Sample:
     split: Split
     mask_path: Path | None
     part: str
+    view: str = "default"
+    drawn: Drawn | None = None
 
     @property
     def is_good(self) -> bool:
         return self.label == GOOD
+
+    @property
+    def has_mask(self) -> bool:
+        return self.mask_path is not None or self.drawn is not None
+
+    def mask_bytes(self) -> bytes:
+        """The mask as a file, empty where there is none. Raises TrialsightError where its shapes can't be drawn."""
+        if self.drawn is not None:
+            return self.drawn.png()
+        return b"" if self.mask_path is None else self.mask_path.read_bytes()
+
+    def entry(self) -> Entry:
+        mask = hashlib.sha256(self.mask_bytes()).hexdigest() if self.has_mask else None
+        suffix = self.path.suffix.lower()
+        return Entry(self.part, self.view, sha256_of(self.path), suffix, self.label, self.split, mask)
 
 
 @dataclass(frozen=True)
@@ -55,7 +76,7 @@ class ImageSet:
     @property
     def has_masks(self) -> bool:
         """Whether at least one defective test part has one, so that pixel metrics can be had."""
-        return any(sample.mask_path is not None for sample in self.test if not sample.is_good)
+        return any(sample.has_mask for sample in self.test if not sample.is_good)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many images each split holds of each label."""
@@ -79,18 +100,16 @@ class ImageSet:
         return replace(self, train=(*good[:n], *(sample for sample in self.train if not sample.is_good)))
 
     def version(self, on_file: Callable[[], None] | None = None) -> str:
-        """Hex sha256 of the content: each sample's path in the set, split, label, image bytes and mask bytes.
+        """Hex sha256 of the content: each sample's part, view, split, label, image bytes and mask bytes.
 
         Independent of where the set lies and of the order of its samples. `on_file` is called after each sample.
         """
-        lines = []
+        entries = []
         for sample in self:
-            mask = "" if sample.mask_path is None else sha256_of(sample.mask_path)
-            fields = (_within(sample.path, self.root), sample.split, sample.label, sha256_of(sample.path), mask)
-            lines.append("\0".join(fields))
+            entries.append(sample.entry())
             if on_file is not None:
                 on_file()
-        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+        return version_of(entries)
 
 
 def part_name(path: Path, root: Path) -> str:

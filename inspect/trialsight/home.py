@@ -28,6 +28,11 @@ class Home:
         return self.root / "images"
 
     @property
+    def sets(self) -> Path:
+        """Versions of image sets, and the images and masks that they name."""
+        return self.root / "sets"
+
+    @property
     def packages(self) -> Path:
         return self.root / "packages"
 

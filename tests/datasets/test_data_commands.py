@@ -56,3 +56,30 @@ def test_check_for_a_person(mvtec):
 def test_a_folder_that_is_no_set_is_a_fault_of_the_asker(tmp_path):
     with pytest.raises(TrialsightError, match="does not exist"):
         run("check", tmp_path / "nowhere")
+
+
+def test_import_diff_export(mvtec, tmp_path, draw):
+    home = ["--home", tmp_path / "home"]
+    first = json.loads(run("import", mvtec, *home, "--json").stdout)
+    assert first["name"] == "bracket"
+    assert first["counts"] == {"train": {"good": 3}, "test": {"good": 1, "scratch": 2}}
+    draw(mvtec / "train" / "good" / "new.png", seed=50)
+    done = run("import", mvtec, *home)
+    assert "train 4 good" in done.stdout
+    assert "trialsight train --data" in done.stdout
+    rows = json.loads(run("versions", *home, "--json").stdout)
+    assert [row["images"] for row in rows] == [6, 7]
+    assert "5 good, 2 defective" in run("versions", "bracket", *home).stdout.splitlines()[-1]
+    names = [f"bracket@{row['version'][:10]}" for row in rows]
+    assert run("diff", *names, *home).stdout == "+ train/good/new (good, train)\n"
+    assert run("diff", first["path"], names[0], *home).stdout == "no difference\n"
+    assert len(json.loads(run("diff", names[0], mvtec, *home, "--json").stdout)["added"]) == 1
+    done = run("export", "bracket", tmp_path / "coco", "--layout", "coco", *home)
+    assert "7 images in" in done.stdout
+    assert json.loads(run("check", tmp_path / "coco", "--json").stdout)["counts"]["train"] == {"good": 4}
+
+
+def test_no_versions_yet(tmp_path):
+    assert "make one: trialsight data import" in run("versions", "--home", tmp_path).stdout
+    with pytest.raises(TrialsightError, match="there is no set version bracket"):
+        run("diff", "bracket", "bracket", "--home", tmp_path)

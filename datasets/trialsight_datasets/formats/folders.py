@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from trialsight_datasets.formats.listing import Listing, class_folders, is_good_name, splits_of_good
-from trialsight_datasets.sample import GOOD, TEST
+from trialsight_datasets.sample import GOOD, TEST, ImageSet, Sample
+from trialsight_datasets.write import Target, folder_name, save_image, save_mask
 
 LOOKS_LIKE = "good/*, defect/* (any names), optionally masks/<defect>/<name>.png or masks/<name>.png"
 MASKS = ("masks", "ground_truth")
@@ -39,3 +40,17 @@ def _masks_of(label: str, images: dict[str, Path], masks: dict[str, Path]) -> di
 
 def _names(images: dict[str, Path]) -> list[str]:
     return [name for key in images for name in (f"{key}_mask", key)]
+
+
+def write(image_set: ImageSet, target: Target) -> None:
+    for sample in image_set:
+        stem, label = target.stem(sample), folder_name(sample.label)
+        save_image(sample, target.root / label / f"{stem}{sample.path.suffix.lower()}")
+        if sample.has_mask and not sample.is_good:
+            save_mask(sample, target.root / MASKS[0] / label / f"{stem}.png")
+        target.step()
+
+
+def lost(sample: Sample) -> str | None:
+    del sample
+    return "the division into training and test is made anew"

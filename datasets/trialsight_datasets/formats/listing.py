@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from trialsight_datasets.drawn import Drawn
 from trialsight_datasets.sample import GOOD, SUFFIXES, TEST, TRAIN, Sample, Split, part_name
 
 FOREIGN = frozenset({".webp", ".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".dng", ".raw"})
@@ -31,8 +32,18 @@ class Listing:
     samples: list[Sample] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
-    def add(self, path: Path, label: str, split: Split, mask: Path | None) -> None:
-        self.samples.append(Sample(path, label, split, mask, part_name(path, self.root)))
+    def add(
+        self,
+        path: Path,
+        label: str,
+        split: Split,
+        mask: Path | None,
+        drawn: Drawn | None = None,
+        part: str | None = None,
+        view: str = "default",
+    ) -> None:
+        """`part` None: the image's own name, one image a part."""
+        self.samples.append(Sample(path, label, split, mask, part or part_name(path, self.root), view, drawn))
 
     def problem(self, path: Path, what: str) -> None:
         self.problems.append(Problem(path, what))
@@ -85,3 +96,26 @@ def splits_of_good(names: Iterable[str]) -> dict[str, Split]:
 
 def is_good_name(name: str) -> bool:
     return name.casefold() == GOOD
+
+
+def split_of(name: str) -> Split | None:
+    """The split that other tools' names mean, `train2017` or `val` for instance; None where it is none of theirs."""
+    word = name.casefold().strip("0123456789_-. ")
+    if word in ("train", "training"):
+        return TRAIN
+    return TEST if word in ("test", "testing", "val", "valid", "validation") else None
+
+
+def divide(listing: Listing) -> None:
+    """Give samples of a layout without splits theirs: all defective parts are for testing, and a fifth of the good."""
+    bad = {sample.part for sample in listing.samples if not sample.is_good}
+    splits = splits_of_good(sorted({sample.part for sample in listing.samples} - bad))
+    listing.samples = [replace(sample, split=splits.get(sample.part, TEST)) for sample in listing.samples]
+
+
+def label_of(names: Iterable[str], areas: Iterable[float]) -> str:
+    """An image has one label: of its defects the one with the largest area in all. None at all: good."""
+    total: dict[str, float] = {}
+    for name, area in zip(names, areas, strict=True):
+        total[name] = total.get(name, 0.0) + area
+    return max(total, key=lambda name: (total[name], name), default=GOOD)

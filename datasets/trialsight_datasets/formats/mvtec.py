@@ -6,7 +6,8 @@ Beyond it, train/<defect> may hold labelled defective parts to learn from; their
 from pathlib import Path
 
 from trialsight_datasets.formats.listing import Listing, class_folders, is_good_name
-from trialsight_datasets.sample import GOOD, TEST, TRAIN, Split
+from trialsight_datasets.sample import GOOD, TEST, TRAIN, ImageSet, Sample, Split
+from trialsight_datasets.write import Target, folder_name, save_image, save_mask
 
 LOOKS_LIKE = (
     "train/good/*, test/good/*, test/<defect>/*, optionally train/<defect>/* and ground_truth/<defect>/<name>_mask.png"
@@ -38,3 +39,17 @@ def read(folder: Path) -> Listing:
             listing.add_class(images, place.name, split, masks.get(place.name, {}))
     listing.orphans(mask for left in masks.values() for mask in left.values())
     return listing
+
+
+def write(image_set: ImageSet, target: Target) -> None:
+    for sample in image_set:
+        stem, label = target.stem(sample), folder_name(sample.label)
+        save_image(sample, target.root / sample.split / label / f"{stem}{sample.path.suffix.lower()}")
+        if sample.has_mask and not sample.is_good:
+            save_mask(sample, target.root / "ground_truth" / label / f"{stem}_mask.png")
+        target.step()
+
+
+def lost(sample: Sample) -> str | None:
+    del sample
+    return None

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from trialsight import TrialsightError
 from trialsight_datasets.formats.listing import Listing, splits_of_good
-from trialsight_datasets.sample import GOOD, TEST, TRAIN, Split
+from trialsight_datasets.sample import GOOD, TEST, TRAIN, ImageSet, Sample, Split
+from trialsight_datasets.write import Target, folder_name, save_image, save_mask
 
 LOOKS_LIKE = "<object>/image_anno.csv (columns image, label, mask), or beside the object split_csv/1cls.csv"
 SPLITS, ANNOTATIONS = Path("split_csv", "1cls.csv"), "image_anno.csv"
@@ -95,3 +96,35 @@ def _table(path: Path, columns: tuple[str, ...]) -> list[Row]:
             f"{path} has no column {', '.join(missing)}", f"its first line should read {','.join(columns)}"
         )
     return rows
+
+
+def write(image_set: ImageSet, target: Target) -> None:
+    """One object in the folder of all, with both tables."""
+    name = folder_name(image_set.name)
+    annotations, splits = [], []
+    for sample in image_set:
+        stem, kind = target.stem(sample), "Normal" if sample.is_good else "Anomaly"
+        image = f"{name}/Data/Images/{kind}/{stem}{sample.path.suffix.lower()}"
+        save_image(sample, target.root / image)
+        mask = f"{name}/Data/Masks/Anomaly/{stem}.png" if sample.has_mask and not sample.is_good else ""
+        if mask:
+            save_mask(sample, target.root / mask)
+        annotations.append({"image": image, "label": NORMAL if sample.is_good else sample.label, "mask": mask})
+        said = NORMAL if sample.is_good else "anomaly"
+        splits.append({"object": name, "split": sample.split, "label": said, "image": image, "mask": mask})
+        target.step()
+    _save_table(target.root / name / ANNOTATIONS, annotations)
+    _save_table(target.root / SPLITS, splits)
+
+
+def lost(sample: Sample) -> str | None:
+    del sample
+    return None
+
+
+def _save_table(path: Path, rows: list[Row]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)
