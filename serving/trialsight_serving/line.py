@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import time
-import uuid
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -19,7 +18,8 @@ from trialsight_serving.admission import Ticket
 from trialsight_serving.models.shelf import LiveModel
 from trialsight_serving.problems import Problem
 from trialsight_serving.service import Service
-from trialsight_serving.store.frames import ExpectedViews, FrameRecord, KeyTakenError, frame_by_key, insert_frame
+from trialsight_serving.store.frames import ExpectedViews, FrameRecord, KeyTakenError, frame_by_key
+from trialsight_serving.store.ids import new_id
 from trialsight_serving.store.maps import encode_map
 
 log = structlog.get_logger(__name__)
@@ -159,7 +159,7 @@ def _record(
     model: LiveModel, arrival: Arrival, header: ImageHeader, inspection: Inspection, timings: dict[str, float]
 ) -> FrameRecord:
     return FrameRecord(
-        id=uuid.uuid4().hex,
+        id=new_id(),
         organisation_id=arrival.organisation,
         part=arrival.part,
         line=arrival.line,
@@ -214,15 +214,11 @@ def _same_frame(found: FrameRecord, arrival: Arrival) -> FrameRecord:
 
 async def _store(service: Service, record: FrameRecord, arrival: Arrival, map_png: bytes | None) -> FrameRecord:
     """Both files on the disk, then the row, then back. Nobody learns a verdict that a power cut could take away."""
-    loop = asyncio.get_running_loop()
-    writes = [loop.run_in_executor(service.disks, service.images.put, arrival.data, record.image_sha256)]
-    if map_png is not None:
-        writes.append(loop.run_in_executor(service.disks, service.images.put, map_png, record.map_sha256))
+    files = {record.image_sha256: arrival.data}
+    if map_png is not None and record.map_sha256 is not None:
+        files[record.map_sha256] = map_png
     try:
-        await asyncio.gather(*writes)
-        expected = _expected_views(service, record.line)
-        work = service.writer.submit(lambda connection: insert_frame(connection, record, arrival.key, expected))
-        return await asyncio.wrap_future(work)
+        return await service.results.add(record, files, arrival.key, _expected_views(service, record.line))
     except KeyTakenError as taken:
         return _same_frame(taken.frame, arrival)
     except (OSError, SQLAlchemyError, RuntimeError) as error:

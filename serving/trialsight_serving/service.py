@@ -15,7 +15,8 @@ from trialsight_serving.models.manager import ModelManager
 from trialsight_serving.models.registry import PREVIOUS
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database
-from trialsight_serving.store.images import ImageStore
+from trialsight_serving.store.images import ImageStore, open_images
+from trialsight_serving.store.results import Results
 from trialsight_serving.store.writer import Writer
 
 FILE_THREADS = 8  # they wait for the disk, not for a core
@@ -27,6 +28,7 @@ class Service:
     database: Database
     writer: Writer
     images: ImageStore
+    results: Results
     models: ModelManager
     admission: Admission
     news: News
@@ -41,6 +43,8 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     """Store first, models last; closed the other way round, after the last frame was answered."""
     database = await asyncio.to_thread(open_database, settings)
     writer = Writer(database)
+    images = open_images(settings)
+    disks = ThreadPoolExecutor(FILE_THREADS, "disk")
     models = ModelManager(settings.paths, database, writer, settings.limits, settings.model_memory_mb)
     follower = Follower(models, database, settings.poll_s)
     metrics = Metrics()
@@ -52,13 +56,14 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         settings=settings,
         database=database,
         writer=writer,
-        images=ImageStore(settings.paths.images),
+        images=images,
+        results=Results(writer, images, disks),
         models=models,
         admission=Admission(settings.workers, settings.queue_limit),
         news=news,
         metrics=metrics,
         inspectors=ThreadPoolExecutor(settings.workers, "inspect"),
-        disks=ThreadPoolExecutor(FILE_THREADS, "disk"),
+        disks=disks,
     )
     try:
         await asyncio.to_thread(follower.start)

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; else SQLite in the home")
+    images_url: str | None = Field(default=None, description="s3://BUCKET/PREFIX; else files in the home")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Inspection threads")
     queue_limit: int = Field(default=32, ge=1, description="Frames of one line that may wait or run at once")
     max_body_bytes: int = Field(default=32 * 2**20, ge=1)

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from trialsight.errors import TrialsightError
 from trialsight_serving.settings import Settings
@@ -17,14 +18,25 @@ BUSY_MS = 10_000
 _MIGRATION_LOCK = 0x7472_6961  # any number, the same in every process
 
 
+class DatabaseGoneError(SQLAlchemyError):
+    """The file was moved or deleted: what is written to it now would be gone with the process."""
+
+
 class Database:
     """SQLite in WAL mode by default, PostgreSQL by URL; the same tables and the same code on both."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, file: Path | None = None) -> None:
         self.engine = engine
+        self._file = file
+        self._identity = _identity(file)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
+        self._check()
         with self.engine.connect() as connection:
             yield connection
 
@@ -33,39 +45,85 @@ class Database:
         """One transaction. On SQLite it takes the write lock at once, so it can't fail half-way as a stale reader."""
         with self.engine.connect().execution_options(trialsight_write=True) as connection, connection.begin():
             yield connection
+        self._check()  # an open file goes on to take rows after it was deleted; nobody would find them again
 
     def close(self) -> None:
         self.engine.dispose()
 
+    def _check(self) -> None:
+        if _identity(self._file) != self._identity:
+            raise DatabaseGoneError(f"{self._file} was moved or deleted while the service had it open; restart it")
+
 
 def open_database(settings: Settings) -> Database:
     """Open, migrate to the newest schema under a lock, and give a fresh home its organisation and default lines."""
-    url = settings.database_url
-    if url is None:
+    file = None
+    if settings.database_url is None:
         settings.paths.root.mkdir(parents=True, exist_ok=True)
-        url = f"sqlite:///{settings.paths.database}"
-    engine = sa.create_engine(url, pool_size=16, max_overflow=32)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _tune_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-    database = Database(engine)
+        file = settings.paths.database
+    engine = _engine(settings.database_url or f"sqlite:///{file}")
     try:
-        with database.write() as connection:
+        with Database(engine).write() as connection:
             _migrate(connection)
             _seed(connection, settings.default_lines)
-    except sa.exc.DBAPIError as error:
+    except DBAPIError as error:
         engine.dispose()
+        sqlite = engine.dialect.name == "sqlite"
         raise TrialsightError(
             f"the database {engine.url.render_as_string(hide_password=True)} can't be opened: {error.orig}",
-            "check that the home folder is writable and that no other program holds the file",
+            "check that the home folder is writable and that no other program holds the file"
+            if sqlite
+            else "check that the server runs, and the URL's host, name, user and password",
         ) from error
-    return database
+    return Database(engine, file)
+
+
+def _engine(text: str) -> Engine:
+    try:
+        url = sa.make_url(text)
+        if url.drivername in ("postgresql", "postgres"):
+            url = url.set(drivername="postgresql+psycopg")
+        if url.get_backend_name() == "sqlite":
+            engine = sa.create_engine(url, pool_size=16, max_overflow=32)
+            sa.event.listen(engine, "connect", _tune_sqlite)
+            sa.event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        if url.get_backend_name() == "postgresql":
+            options = f"-c lock_timeout={BUSY_MS} -c timezone=UTC"
+            given = {"connect_timeout": 5, "options": options}
+            engine = sa.create_engine(url, pool_size=16, max_overflow=32, pool_pre_ping=True, connect_args=given)
+            sa.event.listen(engine, "connect", _tune_postgresql)
+            return engine
+    except (ArgumentError, NoSuchModuleError):
+        raise TrialsightError("database_url is no database URL", "give postgresql://USER@HOST/NAME") from None
+    except ModuleNotFoundError:
+        raise TrialsightError("PostgreSQL needs the driver psycopg", "pip install 'trialsight[postgres]'") from None
+    raise TrialsightError(
+        f"{url.get_backend_name()} is not served", "give a PostgreSQL URL, or leave it out for SQLite"
+    )
+
+
+def _identity(file: Path | None) -> tuple[int, int] | None:
+    try:
+        found = None if file is None else file.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def _tune_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours: the driver would delay it past a SAVEPOINT
     for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _tune_postgresql(connection: Any, _: Any) -> None:
+    """A server that is set to answer before it has written would lose what we answered."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        if cursor.fetchone()[0] == "off":
+            cursor.execute("SET synchronous_commit = on")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -1,6 +1,5 @@
 """Results: one frame's row, its part's summary and its idempotency key, written together; and how to read them."""
 
-import uuid
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
+from trialsight_serving.store.ids import new_id
 from trialsight_serving.store.tables import frames, idempotency_keys, parts
 
 # Worst first: a part is as bad as the worst of its views, and what was not seen is worse than what was not sure.
@@ -78,16 +78,15 @@ def insert_frame(
     """Raises KeyTakenError where `key` was used on this line before, and writes nothing."""
     if key is not None and (first := frame_by_key(connection, record.organisation_id, record.line, key)) is not None:
         raise KeyTakenError(first)
-    found = connection.execute(
-        sa.select(parts.c.id).where(
-            parts.c.organisation_id == record.organisation_id,
-            parts.c.trial == record.trial,
-            parts.c.serial == record.part,
-        )
-    ).scalar()
+    same = sa.select(parts.c.id).where(
+        parts.c.organisation_id == record.organisation_id,
+        parts.c.trial == record.trial,
+        parts.c.serial == record.part,
+    )
+    found = connection.execute(same.with_for_update()).scalar()  # its views take turns: each must see those before it
     summary: dict[str, Any] = {"line": record.line, "last_frame_id": record.id, "last_at": record.received_at}
     if found is None:
-        part_id = uuid.uuid4().hex
+        part_id = new_id()
         connection.execute(
             parts.insert(),
             {

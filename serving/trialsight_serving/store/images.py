@@ -1,41 +1,65 @@
-"""Frames and maps as files named by their content, so that a file never changes and is never stored twice.
-
-Our own write and not obstore's: what is answered must be on the disk, and object_store's local file system
-renames without fsync. A store on S3 will go through obstore, whose PUT is durable when it returns.
-"""
+"""Frames and maps, named by the sha256 of their content, so that a file never changes and is never stored twice."""
 
 import hashlib
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from urllib.parse import urlsplit
 
-from trialsight.files import sync_folder, write_atomic
+from trialsight.errors import TrialsightError
+from trialsight_serving.settings import Settings
 
 
-class ImageStore:
-    """Content-addressed: `put` gives the sha256, `path` finds it again. Two levels of folders keep each small."""
+@dataclass(frozen=True)
+class StoredFile:
+    sha256: str
+    size: int
+    changed_at: datetime
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
 
-    def path(self, sha256: str) -> Path:
-        return self.root / sha256[:2] / sha256[2:4] / sha256
+class ImageStore(Protocol):
+    """Errors are OSError; FileNotFoundError where a file is gone."""
 
-    def put(self, data: bytes, sha256: str | None = None) -> str:
-        """Durable when it returns. Raises OSError (a full disk, say) and leaves nothing behind."""
-        sha256 = sha256 or hashlib.sha256(data).hexdigest()
-        path = self.path(sha256)
-        if not path.exists():
-            self._make_folder(path.parent)
-            write_atomic(path, data)
-        return sha256
+    def put(self, data: bytes, sha256: str) -> bool:
+        """Durable when it returns, and nothing left behind where it fails. False: it was there already."""
+        ...
 
-    def get(self, sha256: str) -> bytes:
-        """Raises FileNotFoundError where it is gone."""
-        return self.path(sha256).read_bytes()
+    def get(self, sha256: str) -> bytes: ...
 
-    def _make_folder(self, folder: Path) -> None:
-        if folder.is_dir():
-            return
-        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for made in missing:  # a new folder is durable only once its parent is synced
-            sync_folder(made.parent)
+    def has(self, sha256: str) -> bool: ...
+
+    def delete(self, sha256: str, before: datetime) -> int:
+        """Bytes that were freed; 0 where the file is gone, or was written at `before` or later."""
+        ...
+
+    def files(self) -> Iterator[StoredFile]:
+        """Everything that is stored, in any order."""
+        ...
+
+    def free_bytes(self) -> int | None:
+        """How much more fits; None where nobody can say."""
+        ...
+
+
+def open_images(settings: Settings) -> ImageStore:
+    """The folder in the home, or what `images_url` names. Raises TrialsightError for a URL that can't be."""
+    from trialsight_serving.store.local_images import LocalImages
+
+    url = settings.images_url
+    if url is None:
+        return LocalImages(settings.paths.images)
+    if urlsplit(url).scheme not in ("s3", "s3a"):
+        raise TrialsightError(f"images_url {url!r} is no S3 URL", "give s3://BUCKET/PREFIX, or leave it out")
+    from trialsight_serving.store.s3_images import S3Images
+
+    return S3Images(url)
+
+
+def name_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def place_of(sha256: str) -> str:
+    """Two levels of folders keep each small."""
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"

@@ -22,7 +22,7 @@ class UtcTime(sa.TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else (value if value.tzinfo else value.replace(tzinfo=UTC))
+        return None if value is None else (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
 
 
 metadata = sa.MetaData(
@@ -127,7 +127,12 @@ frames = sa.Table(
     sa.Column("is_partial", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_frames_part", "part_id", "seq"),
     sa.Index("ix_frames_line", "organisation_id", "line", "seq"),
+    sa.Index("ix_frames_image", "image_sha256"),
+    sa.Index("ix_frames_map", "map_sha256"),
 )
+
+# Files whose row was taken away; `purge` deletes those that no other row needs.
+unneeded_files = sa.Table("unneeded_files", metadata, sa.Column("sha256", sa.String(64), primary_key=True))
 
 idempotency_keys = sa.Table(
     "idempotency_keys",

@@ -2,11 +2,9 @@
 
 import json
 import re
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 
 import httpx
 import pytest
@@ -24,13 +22,6 @@ from trialsight_serving.store.tables import ORGANISATION
 NOW = datetime(2026, 5, 1, 4, 0, 0, 250, tzinfo=UTC)
 PNG = {"Content-Type": "image/png"}
 Serve = Callable[..., httpx.Client]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(Settings(home=tmp_path))
-    yield database
-    database.close()
 
 
 def fill(database: Database, count: int = 5, organisation: str = ORGANISATION) -> None:
@@ -95,30 +86,38 @@ TAMPERED = {
 }
 
 
+def tamper(database: Database, statements: str) -> None:
+    """As somebody who owns the database and takes the triggers away."""
+    off = (
+        "DROP TRIGGER IF EXISTS audit_no_update; DROP TRIGGER IF EXISTS audit_no_delete"
+        if database.is_sqlite
+        else "ALTER TABLE audit DISABLE TRIGGER ALL"
+    )
+    with database.write() as connection:
+        for statement in f"{off};{statements}".split(";"):
+            connection.execute(sa.text(statement))
+
+
 @pytest.mark.parametrize(("statements", "problem"), TAMPERED.values(), ids=TAMPERED.keys())
-def test_tampering_shows(database: Database, tmp_path: Path, statements: str, problem: str) -> None:
-    """By somebody who has the database file and takes the triggers away."""
+def test_tampering_shows(database: Database, statements: str, problem: str) -> None:
     fill(database)
-    with closing(sqlite3.connect(tmp_path / "trialsight.db")) as raw:
-        raw.executescript(f"DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete; {statements}")
+    tamper(database, statements)
     with database.read() as connection:
         report = check_audit(connection)
     assert any(re.search(problem, found) for found in report.problems), report.problems
 
 
-def test_a_history_that_was_written_anew_is_found_by_what_was_kept_outside(database: Database, tmp_path: Path) -> None:
+def test_a_history_that_was_written_anew_is_found_by_what_was_kept_outside(database: Database) -> None:
     fill(database)
     with database.read() as connection:
         kept = audit.heads(connection)
-    with closing(sqlite3.connect(tmp_path / "trialsight.db")) as raw:
-        raw.executescript("DROP TRIGGER audit_no_delete; DELETE FROM audit; DELETE FROM audit_heads")
+    tamper(database, "DELETE FROM audit; DELETE FROM audit_heads")
     fill(database, 3)  # as before, but shorter
     with database.read() as connection:
         assert check_audit(connection).problems == ()  # in itself it holds
         assert any("is gone" in problem for problem in check_audit(connection, kept).problems)
         assert any("expected hash" in problem for problem in check_audit(connection, (), kept[0].hash).problems)
-    with closing(sqlite3.connect(tmp_path / "trialsight.db")) as raw:
-        raw.executescript("DELETE FROM audit; DELETE FROM audit_heads")
+    tamper(database, "DELETE FROM audit; DELETE FROM audit_heads")
     with database.write() as connection:
         for number in range(5):
             audit.record(connection, ORGANISATION, "mallory", "thing.done", f"thing/{number}")

@@ -1,11 +1,9 @@
 """Files and rows: whole or not there, grouped, and the same schema from the migrations as from the tables."""
 
-import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -20,7 +18,6 @@ from trialsight.errors import TrialsightError
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database
 from trialsight_serving.store.frames import FrameRecord, KeyTakenError, frame_by_id, frames_of_part, insert_frame
-from trialsight_serving.store.images import ImageStore
 from trialsight_serving.store.lines import add_line, bind_line, list_lines
 from trialsight_serving.store.maps import encode_map, to_8_bit
 from trialsight_serving.store.parts import PartFilter, decisions_of, insert_decision, list_parts, part_by_id
@@ -31,52 +28,10 @@ NOW = datetime(2026, 5, 1, 4, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(Settings(home=tmp_path))
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def writer(database: Database) -> Iterator[Writer]:
     writer = Writer(database)
     yield writer
     writer.close()
-
-
-RECORD = FrameRecord(
-    id="0" * 32,
-    organisation_id=ORGANISATION,
-    part="P-1",
-    line="L1",
-    view="top",
-    trial="",
-    captured_at=None,
-    received_at=NOW,
-    verdict="pass",
-    reason=None,
-    rule=None,
-    score=1.0,
-    thresholds={"t1": 1.0, "t2": 2.0, "region": 2.0},
-    regions=[],
-    recipe="blob",
-    product="",
-    variant="",
-    model_version="1",
-    graph_sha256="0" * 64,
-    image_sha256="0" * 64,
-    image_type="image/png",
-    width_px=64,
-    height_px=64,
-    map_sha256=None,
-    map_scale=None,
-    timings_ms={"read": 1.0},
-    process={},
-)
-
-
-def record(number: int, **changes: object) -> FrameRecord:
-    return replace(RECORD, id=f"{number:032x}", **changes)
 
 
 def test_migrations_make_the_schema_of_the_tables(database: Database) -> None:
@@ -85,25 +40,29 @@ def test_migrations_make_the_schema_of_the_tables(database: Database) -> None:
 
 
 def test_the_store_survives_a_power_cut_by_its_settings(database: Database) -> None:
+    if not database.is_sqlite:
+        with database.read() as connection:
+            assert connection.execute(sa.text("SHOW synchronous_commit")).scalar() == "on"
+        return
     wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
     with database.read() as connection:
         assert {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in wanted} == wanted
 
 
-def test_a_second_start_keeps_what_is_there(tmp_path: Path) -> None:
-    first = open_database(Settings(home=tmp_path))
+def test_a_second_start_keeps_what_is_there(settings: Settings) -> None:
+    first = open_database(settings)
     with first.write() as connection:
         add_line(connection, "L2", "blob", who="test")
     first.close()
-    second = open_database(Settings(home=tmp_path, default_lines=("L9",)))
+    second = open_database(settings.model_copy(update={"default_lines": ("L9",)}))
     with second.read() as connection:
         assert [(line.name, line.recipe) for line in list_lines(connection)] == [("L1", None), ("L2", "blob")]
     second.close()
 
 
-def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
+def test_processes_that_start_at_once_migrate_once(settings: Settings) -> None:
     made: list[Database] = []
-    threads = [threading.Thread(target=lambda: made.append(open_database(Settings(home=tmp_path)))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: made.append(open_database(settings))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -121,9 +80,11 @@ def test_a_home_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
         open_database(Settings(home=tmp_path))
 
 
-def test_times_come_back_in_utc_whatever_zone_they_came_in(writer: Writer, database: Database) -> None:
+def test_times_come_back_in_utc_whatever_zone_they_came_in(
+    make_record: Callable[..., FrameRecord], writer: Writer, database: Database
+) -> None:
     beijing = NOW.astimezone(timezone(timedelta(hours=8)))
-    writer.submit(lambda c: insert_frame(c, record(1, captured_at=beijing), None)).result()
+    writer.submit(lambda c: insert_frame(c, make_record(1, captured_at=beijing), None)).result()
     with database.read() as connection:
         stored = frame_by_id(connection, ORGANISATION, f"{1:032x}")
     assert stored is not None
@@ -131,25 +92,29 @@ def test_times_come_back_in_utc_whatever_zone_they_came_in(writer: Writer, datab
     assert stored.captured_at.utcoffset() == timedelta(0)
 
 
-def test_records_that_wait_share_a_commit(database: Database, writer: Writer) -> None:
+def test_records_that_wait_share_a_commit(
+    make_record: Callable[..., FrameRecord], database: Database, writer: Writer
+) -> None:
     commits: list[float] = []
     sa.event.listen(database.engine, "commit", lambda _: commits.append(time.monotonic()))
     gate = threading.Event()
     first = writer.submit(lambda _: gate.wait(5))  # holds the writer while the others come
-    others = [writer.submit(lambda c, n=n: insert_frame(c, record(n, part=f"P-{n}"), None)) for n in range(1, 21)]
+    others = [writer.submit(lambda c, n=n: insert_frame(c, make_record(n, part=f"P-{n}"), None)) for n in range(1, 21)]
     gate.set()
     wait([first, *others], 5)
     assert sorted(future.result().seq for future in others) == list(range(1, 21))
     assert len(commits) <= 2  # one where the others came before the writer had woken
 
 
-def test_one_failure_takes_nothing_of_its_group_with_it(database: Database, writer: Writer) -> None:
+def test_one_failure_takes_nothing_of_its_group_with_it(
+    make_record: Callable[..., FrameRecord], database: Database, writer: Writer
+) -> None:
     gate = threading.Event()
     writer.submit(lambda _: gate.wait(5))
-    good = writer.submit(lambda c: insert_frame(c, record(1), "k"))
-    twice = writer.submit(lambda c: insert_frame(c, record(2, part="P-2"), "k"))
-    broken = writer.submit(lambda c: insert_frame(c, record(1, part="P-3"), None))  # an id that exists
-    last = writer.submit(lambda c: insert_frame(c, record(4, part="P-4"), "other"))
+    good = writer.submit(lambda c: insert_frame(c, make_record(1), "k"))
+    twice = writer.submit(lambda c: insert_frame(c, make_record(2, part="P-2"), "k"))
+    broken = writer.submit(lambda c: insert_frame(c, make_record(1, part="P-3"), None))  # an id that exists
+    last = writer.submit(lambda c: insert_frame(c, make_record(4, part="P-4"), "other"))
     gate.set()
     assert good.result(5).id == f"{1:032x}"
     with pytest.raises(KeyTakenError) as taken:
@@ -163,13 +128,15 @@ def test_one_failure_takes_nothing_of_its_group_with_it(database: Database, writ
     assert [part.serial for part in parts] == ["P-4", "P-1"]
 
 
-def test_a_closing_writer_commits_what_it_was_given(database: Database) -> None:
+def test_a_closing_writer_commits_what_it_was_given(
+    make_record: Callable[..., FrameRecord], database: Database
+) -> None:
     writer = Writer(database)
-    futures = [writer.submit(lambda c, n=n: insert_frame(c, record(n), None)) for n in range(30)]
+    futures = [writer.submit(lambda c, n=n: insert_frame(c, make_record(n), None)) for n in range(30)]
     writer.close()
     assert all(future.done() for future in futures)
     with pytest.raises(RuntimeError, match="closed"):
-        writer.submit(lambda c: insert_frame(c, record(31), None))
+        writer.submit(lambda c: insert_frame(c, make_record(31), None))
     with database.read() as connection:
         assert len(frames_of_part(connection, ORGANISATION, futures[0].result().part_id)) == 30
 
@@ -191,35 +158,40 @@ PART_VERDICTS = {
 
 @pytest.mark.parametrize(("seen", "expected"), PART_VERDICTS.values(), ids=PART_VERDICTS.keys())
 def test_a_part_is_as_bad_as_its_worst_view(
+    make_record: Callable[..., FrameRecord],
     database: Database,
     seen: list[tuple[str, str, float | None]],
     expected: tuple[str, float | None],
 ) -> None:
     with database.write() as connection:
         for number, (view, verdict, score) in enumerate(seen):
-            stored = insert_frame(connection, record(number, view=view, verdict=verdict, score=score), None)
+            stored = insert_frame(connection, make_record(number, view=view, verdict=verdict, score=score), None)
         part = part_by_id(connection, ORGANISATION, stored.part_id)
     assert part is not None
     assert (part.verdict, part.score) == expected
 
 
-def test_the_same_serial_in_another_trial_is_another_part(database: Database) -> None:
+def test_the_same_serial_in_another_trial_is_another_part(
+    make_record: Callable[..., FrameRecord], database: Database
+) -> None:
     with database.write() as connection:
-        one = insert_frame(connection, record(1, trial="T1"), None)
-        two = insert_frame(connection, record(2, trial="T2"), None)
-        again = insert_frame(connection, record(3, trial="T1"), None)
+        one = insert_frame(connection, make_record(1, trial="T1"), None)
+        two = insert_frame(connection, make_record(2, trial="T2"), None)
+        again = insert_frame(connection, make_record(3, trial="T1"), None)
     assert one.part_id == again.part_id != two.part_id
 
 
-def test_decisions_are_appended_and_a_new_frame_asks_for_a_new_one(database: Database) -> None:
+def test_decisions_are_appended_and_a_new_frame_asks_for_a_new_one(
+    make_record: Callable[..., FrameRecord], database: Database
+) -> None:
     with database.write() as connection:
-        part_id = insert_frame(connection, record(1), None).part_id
+        part_id = insert_frame(connection, make_record(1), None).part_id
         for decision in ("confirm", "missed_defect"):
             insert_decision(connection, ORGANISATION, part_id, decision, "", "mei", NOW)
         part = part_by_id(connection, ORGANISATION, part_id)
         assert part is not None
         assert part.decision == "missed_defect"
-        insert_frame(connection, record(2), None)
+        insert_frame(connection, make_record(2), None)
         part = part_by_id(connection, ORGANISATION, part_id)
         assert part is not None
         assert part.decision is None
@@ -227,9 +199,9 @@ def test_decisions_are_appended_and_a_new_frame_asks_for_a_new_one(database: Dat
     assert [(one.decision, one.frame_id) for one in made] == [("confirm", f"{1:032x}"), ("missed_defect", f"{1:032x}")]
 
 
-def test_another_organisation_sees_nothing(database: Database) -> None:
+def test_another_organisation_sees_nothing(make_record: Callable[..., FrameRecord], database: Database) -> None:
     with database.write() as connection:
-        part_id = insert_frame(connection, record(1), None).part_id
+        part_id = insert_frame(connection, make_record(1), None).part_id
         assert list_parts(connection, "other", PartFilter(), None, 10) == []
         assert part_by_id(connection, "other", part_id) is None
         assert frame_by_id(connection, "other", f"{1:032x}") is None
@@ -241,19 +213,6 @@ def test_a_line_is_bound_or_named_as_unknown(database: Database) -> None:
         assert list_lines(connection)[0].recipe == "blob"
         with pytest.raises(TrialsightError, match="there is no line L7"):
             bind_line(connection, "L7", "blob", who="test")
-
-
-def test_a_file_lies_under_its_content_and_is_stored_once(tmp_path: Path) -> None:
-    store = ImageStore(tmp_path / "images")
-    name = store.put(b"pixels")
-    assert name == hashlib.sha256(b"pixels").hexdigest()
-    before = store.path(name).stat().st_mtime_ns
-    assert store.put(b"pixels") == name
-    assert store.path(name).stat().st_mtime_ns == before
-    assert store.get(name) == b"pixels"
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [name]
-    with pytest.raises(FileNotFoundError):
-        store.get("f" * 64)
 
 
 @pytest.mark.parametrize(

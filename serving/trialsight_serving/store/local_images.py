@@ -1,0 +1,72 @@
+"""Frames and maps in a folder.
+
+Our own write and not obstore's: what is answered must be on the disk, and object_store's local file system
+renames without fsync.
+"""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from trialsight.files import sync_folder, write_atomic
+from trialsight_serving.store.images import StoredFile, place_of
+
+_NAME_LENGTH = 64
+
+
+class LocalImages:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, sha256: str) -> Path:
+        return self.root / place_of(sha256)
+
+    def put(self, data: bytes, sha256: str) -> bool:
+        path = self.path(sha256)
+        if path.exists():
+            return False
+        self._make_folder(path.parent)
+        write_atomic(path, data)
+        return True
+
+    def get(self, sha256: str) -> bytes:
+        return self.path(sha256).read_bytes()
+
+    def has(self, sha256: str) -> bool:
+        return self.path(sha256).exists()
+
+    def delete(self, sha256: str, before: datetime) -> int:
+        path = self.path(sha256)
+        try:
+            found = path.stat()
+            if found.st_mtime >= before.timestamp():
+                return 0
+            path.unlink()
+        except FileNotFoundError:
+            return 0
+        return found.st_size
+
+    def files(self) -> Iterator[StoredFile]:
+        """Temporary files of a write that was cut off are not among them."""
+        for path in self.root.glob("??/??/*"):
+            if len(path.name) != _NAME_LENGTH:
+                continue
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                continue
+            yield StoredFile(path.name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def free_bytes(self) -> int | None:
+        """Of the disk that holds the folder, or will hold it."""
+        folder = next(folder for folder in (self.root, *self.root.parents) if folder.is_dir())
+        return shutil.disk_usage(folder).free
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for made in missing:  # a new folder is durable only once its parent is synced
+            sync_folder(made.parent)
