@@ -11,13 +11,15 @@ from trialsight_datasets.formats.listing import Problem
 from trialsight_datasets.pixels import load_image, load_mask
 from trialsight_datasets.read import AUTO, header_problems, list_image_set
 from trialsight_datasets.sample import ImageSet, Sample
+from trialsight_datasets.suspicions import Glance, Suspicion, find_suspicions, glance
 
 
 @dataclass(frozen=True)
 class Report:
     """`masks`: how many defective test parts have one. `sizes_px`: how many images there are of each WxH.
 
-    `version` is None where something is wrong: a set that can't be read has no content to name.
+    `version` is None where something is wrong: a set that can't be read has no content to name. `suspicions` are no
+    faults: they deserve a look.
     """
 
     image_set: ImageSet
@@ -25,6 +27,7 @@ class Report:
     masks: int
     sizes_px: dict[str, int]
     version: str | None
+    suspicions: tuple[Suspicion, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -36,6 +39,10 @@ class Report:
             "sizes_px": self.sizes_px,
             "version": self.version,
             "problems": [{"path": str(problem.path), "what": problem.what} for problem in self.problems],
+            "suspicions": [
+                {"kind": one.kind, "path": str(one.sample.path), "what": one.what, "strength": round(one.strength, 2)}
+                for one in self.suspicions
+            ],
         }
 
 
@@ -47,10 +54,11 @@ def check_image_set(image_set: ImageSet, listed: list[Problem], on_image: Callab
     problems = list(listed)
     sizes: dict[str, int] = defaultdict(int)
     by_content: dict[str, list[Sample]] = defaultdict(list)
+    glances: list[Glance] = []
     for sample in image_set:
         found = header_problems(sample)
         if not any(problem.path == sample.path for problem in found):
-            found += _pixel_problems(sample, sizes, masks=not found)
+            found += _pixel_problems(sample, sizes, glances, masks=not found)
             by_content[sha256_of(sample.path)].append(sample)
         problems += found
         if on_image is not None:
@@ -64,6 +72,7 @@ def check_image_set(image_set: ImageSet, listed: list[Problem], on_image: Callab
         masks=sum(sample.has_mask for sample in image_set.test if not sample.is_good),
         sizes_px=dict(sorted(sizes.items(), key=lambda item: -item[1])),
         version=None if problems else image_set.version(),
+        suspicions=find_suspicions(_without_copies(glances, by_content)),
     )
 
 
@@ -72,13 +81,14 @@ def check_folder(folder: Path, layout: str = AUTO) -> Report:
     return check_image_set(*list_image_set(folder, layout))
 
 
-def _pixel_problems(sample: Sample, sizes: dict[str, int], masks: bool) -> list[Problem]:
+def _pixel_problems(sample: Sample, sizes: dict[str, int], glances: list[Glance], masks: bool) -> list[Problem]:
     try:
         image = load_image(sample.path)
     except TrialsightError as error:
         return [Problem(sample.path, _without_path(error, sample.path))]
     height, width = image.shape[:2]
     sizes[f"{width}x{height}"] += 1
+    glances.append(glance(sample, image))
     if not masks or not sample.has_mask:
         return []
     try:
@@ -87,6 +97,12 @@ def _pixel_problems(sample: Sample, sizes: dict[str, int], masks: bool) -> list[
         path = sample.mask_path or sample.path
         return [Problem(path, _without_path(error, path))]
     return []
+
+
+def _without_copies(glances: list[Glance], by_content: dict[str, list[Sample]]) -> list[Glance]:
+    """One of each content: that copies are alike is known already."""
+    first = {samples[0].path for samples in by_content.values()}
+    return [one for one in glances if one.sample.path in first]
 
 
 def _duplicates(samples: list[Sample]) -> list[Problem]:

@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 Where = Annotated[Path | None, typer.Option("--home", help="Folder that holds everything; else TRIALSIGHT_HOME.")]
 Folder = Annotated[Path, typer.Argument(help="Folder of an image set, or the file of a set version.")]
+MOST_LINES = 12
 LAYOUT = "auto, mvtec, visa, folders, kolektor, coco, yolo, labelme or supervisely."
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
@@ -54,9 +55,13 @@ def simulate(
 def check(
     folder: Folder,
     layout: Annotated[str, typer.Option(help=LAYOUT)] = "auto",
+    page: Annotated[Path | None, typer.Option("--report", help="Write it as an HTML page with pictures.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read every file of an image set and list all that is wrong with it; exit code 1 if anything is."""
+    """Read every file of an image set and list all that is wrong with it; exit code 1 if anything is.
+
+    What looks odd, but may be right, is listed as well and is no fault.
+    """
     import json
 
     from trialsight_datasets.check import check_image_set
@@ -65,6 +70,10 @@ def check(
     image_set, listed = list_image_set(folder, layout)
     with _progress("checking", len(image_set)) as advance:
         report = check_image_set(image_set, listed, advance)
+    if page is not None:
+        from trialsight_datasets.check_page import write_page
+
+        write_page(report, page)
     if as_json:
         typer.echo(json.dumps(report.to_json(), ensure_ascii=False))
     else:
@@ -197,6 +206,10 @@ def _print(report: "Report") -> None:
     typer.echo(f"masks for {report.masks} defective parts; sizes {sizes}{more}")
     for problem in report.problems:
         typer.echo(f"problem: {problem}")
+    for suspicion in report.suspicions[:MOST_LINES]:
+        typer.echo(f"look at: {suspicion.sample.path}: {suspicion.what}")
+    if len(report.suspicions) > MOST_LINES:
+        typer.echo(f"look at: {len(report.suspicions) - MOST_LINES} more, see --report FILE.html")
     verdict = f"{len(report.problems)} problems" if report.problems else f"all is well; version {report.version}"
     typer.echo(verdict)
 
