@@ -128,7 +128,7 @@ def _labels(glances: Sequence[Glance], distances: NDArray[np.float64]) -> list[S
     bad = np.where(~good[None], distances, np.inf)
     odd = _robust(to_good[good], 0.1 * float(np.median(to_good[good])) + 1e-6)
     found = []
-    for index, score in zip(np.flatnonzero(good), odd, strict=True):
+    for index, score in zip(np.flatnonzero(good).tolist(), odd, strict=True):
         sample, nearest = glances[index].sample, int(bad[index].argmin())
         if bad[index, nearest] < NEARER * to_good[index]:
             other = glances[nearest].sample
