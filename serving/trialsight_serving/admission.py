@@ -1,4 +1,7 @@
-"""Who may come in, and who is next: a bounded number of frames a line, and worker slots shared fairly by the lines."""
+"""Who may come in, and who is next: a bounded number of frames a line, and worker slots shared fairly by the lines.
+
+What a frame will take is guessed as TCP guesses a round trip (Jacobson 1988, RFC 6298): mean plus four deviations.
+"""
 
 import asyncio
 import math
@@ -8,8 +11,23 @@ from collections.abc import Callable
 
 from trialsight_serving.problems import Problem
 
-SMOOTHING = 0.2  # weight of the newest frame in the running mean of service time
 FIRST_GUESS_S = 0.05
+_GAIN, _DEVIATION_GAIN, _DEVIATIONS = 1 / 8, 1 / 4, 4
+
+
+class Pace:
+    """Running mean and mean deviation of some duration, in seconds."""
+
+    def __init__(self, mean_s: float) -> None:
+        self.mean_s, self._deviation_s = mean_s, 0.0
+
+    def learn(self, spent_s: float) -> None:
+        self._deviation_s += _DEVIATION_GAIN * (abs(spent_s - self.mean_s) - self._deviation_s)
+        self.mean_s += _GAIN * (spent_s - self.mean_s)
+
+    @property
+    def cautious_s(self) -> float:
+        return self.mean_s + _DEVIATIONS * self._deviation_s
 
 
 class Admission:
@@ -26,21 +44,29 @@ class Admission:
         self._clock = clock
         self._depth: dict[str, int] = {}
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-        self.service_s = FIRST_GUESS_S
+        self.inspecting = Pace(FIRST_GUESS_S)
+        self.around = Pace(0.0)  # the body's arrival and the store
+
+    @property
+    def has_spare(self) -> bool:
+        """Whether a worker has nothing to do. May be asked from any thread."""
+        return self._free > 0
 
     def depth(self, line: str) -> int:
         return self._depth.get(line, 0)
 
-    def predicted_wait_s(self) -> float:
-        """Until a frame that comes now would be done: all admitted frames and itself, at the recent pace."""
-        ahead = sum(self._depth.values())
-        return (ahead // self._workers + 1) * self.service_s
+    def predicted_wait_s(self, line: str) -> float:
+        """Until a frame that comes now would be answered. Lines take turns, so of another line's frames no more go
+        before it than this line has, and one."""
+        mine = self.depth(line)
+        ahead = mine + sum(min(depth, mine + 1) for other, depth in self._depth.items() if other != line)
+        return ahead // self._workers * self.inspecting.mean_s + self.inspecting.cautious_s + self.around.cautious_s
 
     def admit(self, line: str, deadline_s: float) -> "Ticket":
         """Take a place on the line. Raises Problem 429, with when to come again, before any work is done."""
-        wait = self.predicted_wait_s()
+        wait = self.predicted_wait_s(line)
         if self.depth(line) >= self._limit:
-            backlog_s = self._limit / self._workers * self.service_s
+            backlog_s = self._limit / self._workers * self.inspecting.mean_s
             raise _busy("queue-full", f"line {line} has {self._limit} frames waiting", backlog_s)
         if wait > deadline_s:
             detail = f"line {line} would take {wait * 1000:.0f} ms, the deadline is {deadline_s * 1000:.0f} ms"
@@ -64,7 +90,7 @@ class Admission:
     def release(self, spent_s: float | None) -> None:
         """Hand the slot to the next line in turn. `spent_s` teaches the prediction; None where nothing ran."""
         if spent_s is not None:
-            self.service_s += SMOOTHING * (spent_s - self.service_s)
+            self.inspecting.learn(spent_s)
         while self._waiting:
             line, turns = next(iter(self._waiting.items()))
             turn = turns.popleft()
@@ -78,6 +104,8 @@ class Admission:
 
     def leave(self, line: str) -> None:
         self._depth[line] -= 1
+        if not self._depth[line]:
+            del self._depth[line]
 
     def now(self) -> float:
         return self._clock()
@@ -88,32 +116,46 @@ class Ticket:
 
     def __init__(self, admission: Admission, line: str, due: float) -> None:
         self._admission, self._line, self._due = admission, line, due
+        self._came = admission.now()
+        self._turn: _Turn | None = None
 
     def __enter__(self) -> "Ticket":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._admission.leave(self._line)
+        if kind is None and self._turn is not None and self._turn.ran:
+            whole_s = self._admission.now() - self._came
+            self._admission.around.learn(max(0.0, whole_s - self._turn.stay_s))
 
     @property
     def late(self) -> bool:
         return self._admission.now() > self._due
 
     def worker(self) -> "_Turn":
-        return _Turn(self._admission, self._line)
+        self._turn = _Turn(self._admission, self._line)
+        return self._turn
 
 
 class _Turn:
+    """`ran`: set it where the frame was inspected, so that the prediction learns from it. `stay_s`: queue and work."""
+
     def __init__(self, admission: Admission, line: str) -> None:
         self._admission, self._line = admission, line
         self._started = 0.0
+        self.ran = False
+        self.stay_s = 0.0
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> "_Turn":
+        self._came = self._admission.now()
         await self._admission.acquire(self._line)
         self._started = self._admission.now()
+        return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._admission.release(self._admission.now() - self._started)
+        now = self._admission.now()
+        self.stay_s = now - self._came
+        self._admission.release(now - self._started if self.ran else None)
 
 
 def _busy(slug: str, detail: str, wait_s: float) -> Problem:

@@ -96,7 +96,7 @@ async def take(service: Service, model: LiveModel, ticket: Ticket, arrival: Arri
         return first
     header = model.inspector.check(arrival.data)
     arrived = time.perf_counter()
-    async with ticket.worker():
+    async with ticket.worker() as turn:
         queued_ms = _ms(arrived)
         if (fault := _fault(service, model, ticket, arrival, queued_ms)) is not None:
             record, map_png = _unseen(fault, model, arrival, header, queued_ms), None
@@ -105,11 +105,13 @@ async def take(service: Service, model: LiveModel, ticket: Ticket, arrival: Arri
             record, map_png = await loop.run_in_executor(
                 service.inspectors, _inspect, model, arrival, header, queued_ms
             )
+            turn.ran = True
     started = time.perf_counter()
     stored = await _store(service, record, arrival, map_png)
     if stored.id != record.id:
         return stored  # the same frame, sent twice at once: the first one's answer
     stored = replace(stored, timings_ms=stored.timings_ms | {"store": _ms(started)})
+    service.shadow.offer(stored, arrival.data)
     _note(service, stored)
     return stored
 

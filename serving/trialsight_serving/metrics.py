@@ -28,6 +28,9 @@ class Metrics:
         self.depth = Gauge(
             "trialsight_queue_depth", "Frames admitted and not yet answered", ["line"], registry=self.registry
         )
+        self.shadow = Counter(
+            "trialsight_shadow_frames", "Frames offered to challengers", ["recipe", "outcome"], registry=self.registry
+        )
         self.decisions = Counter("trialsight_decisions", "Decisions of people", ["decision"], registry=self.registry)
 
     def follow_models(self, models: Callable[[], Iterable[tuple[str, str]]], faults: Callable[[], int]) -> None:

@@ -164,42 +164,6 @@ class GoldenOut(BaseModel):
     problem: str | None
 
 
-class PromotionOut(BaseModel):
-    """`version` is live now. `lines`: newly bound to the recipe. `golden`: how the gate went."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "recipe": "bracket",
-                    "version": "4",
-                    "previous": "3",
-                    "lines": [],
-                    "seconds": 0.4,
-                    "golden": [_GOLDEN],
-                }
-            ]
-        }
-    )
-    recipe: str
-    version: str
-    previous: str | None
-    lines: list[str]
-    seconds: float
-    golden: list[GoldenOut]
-
-
-class ChallengerOut(BaseModel):
-    """`before`: the challenger that this one follows."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"recipe": "bracket", "version": "4", "before": None}]},
-    )
-    recipe: str
-    version: str | None
-    before: str | None
-
-
 class HitsOut(BaseModel):
     """On parts that people have decided: right, overkill (a good part stopped), escape (a defect passed)."""
 
@@ -227,6 +191,46 @@ class EvidenceOut(BaseModel):
     @classmethod
     def of(cls, evidence: Evidence) -> "EvidenceOut":
         return cls.model_validate(evidence, from_attributes=True)
+
+
+class PromotionOut(BaseModel):
+    """`version` is live now. `lines`: newly bound to the recipe. `golden`: how the gate went. `evidence`: what it
+    said of live frames beside the champion before."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "recipe": "bracket",
+                    "version": "4",
+                    "previous": "3",
+                    "lines": [],
+                    "seconds": 0.4,
+                    "golden": [_GOLDEN],
+                    "evidence": _EVIDENCE,
+                }
+            ]
+        }
+    )
+    recipe: str
+    version: str
+    previous: str | None
+    lines: list[str]
+    seconds: float
+    golden: list[GoldenOut]
+    evidence: EvidenceOut | None
+
+
+class ChallengerOut(BaseModel):
+    """`before`: the challenger that this one follows."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"recipe": "bracket", "champion": "3", "version": "4", "before": None}]},
+    )
+    recipe: str
+    champion: str
+    version: str | None
+    before: str | None
 
 
 class DisagreementOut(BaseModel):

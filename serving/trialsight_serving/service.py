@@ -13,6 +13,7 @@ from trialsight_serving.metrics import Metrics
 from trialsight_serving.models.follow import Follower
 from trialsight_serving.models.manager import ModelManager
 from trialsight_serving.models.registry import PREVIOUS
+from trialsight_serving.models.shadow import Shadow
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database
 from trialsight_serving.store.images import ImageStore, open_images
@@ -31,6 +32,7 @@ class Service:
     results: Results
     models: ModelManager
     admission: Admission
+    shadow: Shadow
     news: News
     metrics: Metrics
     inspectors: ThreadPoolExecutor
@@ -52,6 +54,8 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         lambda: [(model.recipe, model.version) for model in models.models()],
         lambda: sum(fault.alias != PREVIOUS for fault in models.faults.values()),
     )
+    admission = Admission(settings.workers, settings.queue_limit)
+    shadow = Shadow(models, writer, metrics, lambda: admission.has_spare)
     service = Service(
         settings=settings,
         database=database,
@@ -59,7 +63,8 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         images=images,
         results=Results(writer, images, disks),
         models=models,
-        admission=Admission(settings.workers, settings.queue_limit),
+        admission=admission,
+        shadow=shadow,
         news=news,
         metrics=metrics,
         inspectors=ThreadPoolExecutor(settings.workers, "inspect"),
@@ -67,10 +72,12 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     )
     try:
         await asyncio.to_thread(follower.start)
+        shadow.start()
         yield service
     finally:
         news.close()
         await asyncio.to_thread(follower.close)
+        await asyncio.to_thread(shadow.close)
         service.inspectors.shutdown()
         service.disks.shutdown()
         await asyncio.to_thread(writer.close)

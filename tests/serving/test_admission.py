@@ -22,7 +22,7 @@ def clock() -> Clock:
 
 def test_a_full_line_answers_429_with_the_time_it_needs(clock: Clock) -> None:
     admission = Admission(workers=2, queue_limit=4, clock=clock)
-    admission.service_s = 1.0
+    admission.inspecting.mean_s = 1.0
     for _ in range(4):
         admission.admit("L1", deadline_s=60)
     with pytest.raises(Problem) as refused:
@@ -45,7 +45,7 @@ def test_a_place_comes_free_when_the_frame_is_answered(clock: Clock) -> None:
 
 def test_a_deadline_that_cannot_be_met_is_refused_before_any_work(clock: Clock) -> None:
     admission = Admission(workers=1, queue_limit=10, clock=clock)
-    admission.service_s = 0.5
+    admission.inspecting.mean_s = 0.5
     admission.admit("L1", deadline_s=0.75)
     with pytest.raises(Problem) as refused:
         admission.admit("L1", deadline_s=0.75)  # the one before takes 0.5 s, this one another 0.5 s
@@ -64,12 +64,53 @@ def test_the_prediction_learns_from_what_frames_took(clock: Clock) -> None:
     async def run() -> float:
         admission = Admission(workers=1, queue_limit=1, clock=clock)
         for _ in range(50):
-            async with admission.admit("L1", 60).worker():
-                clock.now += 0.4
-            admission.leave("L1")
-        return admission.service_s
+            with admission.admit("L1", 60) as ticket:
+                clock.now += 0.1
+                async with ticket.worker() as turn:
+                    clock.now += 0.4
+                    turn.ran = True
+                clock.now += 0.2
+        return admission.predicted_wait_s("L1")
 
-    assert asyncio.run(run()) == pytest.approx(0.4, rel=1e-3)
+    assert asyncio.run(run()) == pytest.approx(0.7, rel=0.01)
+
+
+def test_a_frame_that_never_ran_teaches_nothing(clock: Clock) -> None:
+    """Else a burst of late frames would make the line look fast, and let in the next burst."""
+
+    async def run() -> float:
+        admission = Admission(workers=1, queue_limit=1, clock=clock)
+        before = admission.predicted_wait_s("L1")
+        for _ in range(50):
+            with admission.admit("L1", 60) as ticket:
+                async with ticket.worker():
+                    clock.now += 0.001
+        return admission.predicted_wait_s("L1") - before
+
+    assert asyncio.run(run()) == 0
+
+
+def test_uneven_frames_are_predicted_with_care(clock: Clock) -> None:
+    async def run() -> float:
+        admission = Admission(workers=1, queue_limit=1, clock=clock)
+        for number in range(200):
+            with admission.admit("L1", 60) as ticket:
+                async with ticket.worker() as turn:
+                    clock.now += 0.1 if number % 2 else 0.3
+                    turn.ran = True
+        return admission.predicted_wait_s("L1")
+
+    assert asyncio.run(run()) > 0.3
+
+
+def test_a_flooded_line_does_not_make_another_look_slow(clock: Clock) -> None:
+    admission = Admission(workers=1, queue_limit=100, clock=clock)
+    admission.inspecting.mean_s = 0.1
+    for _ in range(50):
+        admission.admit("flood", deadline_s=60)
+    admission.admit("quiet", deadline_s=0.25)  # one of the other line's goes before it, then it is its turn
+    with pytest.raises(Problem):
+        admission.admit("flood", deadline_s=5.0)
 
 
 def test_lines_take_turns_so_that_a_burst_starves_nobody() -> None:

@@ -15,8 +15,9 @@ from trialsight.errors import TrialsightError
 from trialsight.home import Home
 from trialsight.inspector import Inspector
 from trialsight.verdict import Verdict
+from trialsight_serving.models.changes import GateError
 from trialsight_serving.models.gate import run_gate
-from trialsight_serving.models.promotion import GateError, promote, rollback
+from trialsight_serving.models.promotion import promote, rollback
 from trialsight_serving.models.registry import Registry, RegistryError
 
 RECIPE = "blob"

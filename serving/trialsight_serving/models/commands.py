@@ -1,4 +1,4 @@
-"""`trialsight promote` and `trialsight rollback`."""
+"""`trialsight promote`, `trialsight challenge` and `trialsight rollback`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 _Home = Annotated[Path | None, typer.Option("--home", help="Folder that holds everything.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_Reason = Annotated[str, typer.Option(help="Why; kept in the audit record.")]
 
 
 def promote(
@@ -14,30 +15,55 @@ def promote(
     version: Annotated[str, typer.Argument(help="The version that `trialsight train` printed.")],
     home: _Home = None,
     line: Annotated[str | None, typer.Option(help="Bind this line to the recipe.")] = None,
+    reason: _Reason = "",
     as_json: _Json = False,
 ) -> None:
     """Make a version the champion, if its golden frames get the verdicts they must."""
     from trialsight.home import Home
     from trialsight_serving.models.promotion import promote as run
 
-    done = run(Home.at(home), recipe, version, line)
+    done = run(Home.at(home), recipe, version, line, reason)
     bound = f", now on line {', '.join(done.lines)}" if done.lines else ""
     assert done.gate is not None
-    _print(
-        done, f"{recipe} version {version} is champion ({len(done.gate.results)} golden frames right){bound}", as_json
-    )
+    text = f"{recipe} version {version} is champion ({len(done.gate.results)} golden frames right){bound}"
+    if done.evidence is not None and done.evidence.frames:
+        text += f"\n  {done.evidence}"
+    _print(done, text, as_json)
+
+
+def challenge(
+    recipe: Annotated[str, typer.Argument(help="The recipe's name.")],
+    version: Annotated[str | None, typer.Argument(help="The challenger; left out, the present one's evidence.")] = None,
+    home: _Home = None,
+    end: Annotated[bool, typer.Option("--end", help="End the challenge.")] = False,
+    reason: _Reason = "",
+    as_json: _Json = False,
+) -> None:
+    """Let a version run in the champion's shadow on live frames, or show what has come of it."""
+    from trialsight.home import Home
+    from trialsight_serving.models.promotion import challenge as run
+
+    if end and version is not None:
+        raise typer.BadParameter("give a version, or --end")
+    done = run(Home.at(home), recipe, version, reason, only_look=version is None and not end)
+    if done.version is None:
+        text = f"{recipe} has no challenger" + (f" any more (was version {done.before})" if done.before else "")
+    else:
+        text = f"{recipe} version {done.version} runs in the shadow of version {done.champion}\n  {done.evidence}"
+    _print(done, text, as_json)
 
 
 def rollback(
     recipe: Annotated[str, typer.Argument(help="The recipe's name.")],
     home: _Home = None,
+    reason: _Reason = "",
     as_json: _Json = False,
 ) -> None:
     """Bring back the champion before this one."""
     from trialsight.home import Home
     from trialsight_serving.models.promotion import rollback as run
 
-    done = run(Home.at(home), recipe)
+    done = run(Home.at(home), recipe, reason)
     _print(done, f"{recipe} is back at version {done.version} (was {done.previous})", as_json)
 
 

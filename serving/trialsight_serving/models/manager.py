@@ -13,7 +13,8 @@ from sqlalchemy.engine import Connection
 from trialsight.errors import TrialsightError
 from trialsight.home import Home
 from trialsight.image import Limits
-from trialsight_serving.models.promotion import (
+from trialsight_serving.models.changes import (
+    Challenge,
     Change,
     Promotion,
     move_challenger,
@@ -47,8 +48,8 @@ class NoRoomError(TrialsightError):
 
 
 class ModelManager:
-    """Loading goes on outside the lock, so that a rollback never waits for it. `changes` counts what people did to a
-    recipe: a look at the registry that such a change has overtaken is worth nothing."""
+    """Loading goes on outside the lock, so that a rollback never waits for it. `changes` counts what people have
+    done to a recipe: a look at the registry that was begun before such a change ended is worth nothing."""
 
     def __init__(self, home: Home, database: Database, writer: Writer, limits: Limits, memory_mb: int) -> None:
         self.registry = Registry(home)
@@ -93,13 +94,13 @@ class ModelManager:
             self._lines = {line.name: line for line in list_lines(connection)}
 
     def promote(self, recipe: str, version: str, line: str | None, change: Change) -> Promotion:
-        """Through the gate to champion, and live when it returns. Raises what `promotion.promote` raises."""
+        """Through the gate to champion, and live when it returns. Raises GateError, PackageError, RegistryError."""
         started = time.monotonic()
         model = self.take(recipe, version)
         with self._lock:
-            self.changes[recipe] += 1
             done = move_champion(self.registry, self._database, model.card, version, line, change)
             self._swap(model, done.previous)
+            self.changes[recipe] += 1
         self.refresh_lines()
         return replace(done, seconds=round(time.monotonic() - started, 3), gate=model.gate)
 
@@ -111,21 +112,21 @@ class ModelManager:
             raise TrialsightError(f"{recipe} has no earlier champion to go back to", "promote a version instead")
         model = self.take(recipe, version)
         with self._lock:
-            self.changes[recipe] += 1
             self.behind[recipe] = (version, live.version)
             self._point(model, change)
             self._swap(model, live.version)
+            self.changes[recipe] += 1
         self.catch_up(recipe)
         return Promotion(recipe, version, live.version, (), round(time.monotonic() - started, 3), model.gate)
 
-    def challenge(self, recipe: str, version: str | None, change: Change) -> str | None:
-        """`version` in the champion's shadow from now on, None for none. Gives the challenger before."""
+    def challenge(self, recipe: str, version: str | None, change: Change) -> Challenge:
+        """`version` in the champion's shadow from now on, None for none."""
         model = None if version is None else self.take(recipe, version)
         with self._lock:
-            self.changes[recipe] += 1
-            before = move_challenger(self.registry, self._database, recipe, version, change)
+            done = move_challenger(self.registry, self._database, recipe, version, change)
             self._shadow(recipe, model)
-        return before
+            self.changes[recipe] += 1
+        return done
 
     def take(self, recipe: str, version: str, expected_sha256: str | None = None, must_fit: bool = False) -> LiveModel:
         """Already loaded, or fetched, verified, loaded, warmed (by its golden frames) and gated. Raises

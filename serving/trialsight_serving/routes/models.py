@@ -23,8 +23,8 @@ from trialsight_serving.model_schemas import (
     VersionOut,
     VersionState,
 )
+from trialsight_serving.models.changes import Change, GateError, Promotion
 from trialsight_serving.models.manager import Fault, ModelManager
-from trialsight_serving.models.promotion import Change, GateError, Promotion
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, RegistryError, UnknownVersionError
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.routes.parts import cursor
@@ -107,8 +107,8 @@ def rollback(recipe: RecipeName, wanted: RollbackIn, service: ServiceDep, who: E
 def put_challenger(recipe: RecipeName, wanted: ChallengerIn, service: ServiceDep, who: EngineerDep) -> ChallengerOut:
     """Let a version run in the champion's shadow, on live frames and in spare time; it never gives a verdict."""
     change = Change(who.name, wanted.reason)
-    before = _explained(lambda: service.models.challenge(recipe, wanted.version, change))
-    return ChallengerOut(recipe=recipe, version=wanted.version, before=before)
+    done = _explained(lambda: service.models.challenge(recipe, wanted.version, change))
+    return ChallengerOut(recipe=recipe, champion=done.champion, version=done.version, before=done.before)
 
 
 @router.get("/{recipe}/evidence", response_model=EvidenceOut, responses=_PROBLEMS)
@@ -175,6 +175,7 @@ def _promoted(done: Promotion) -> PromotionOut:
             "lines": list(done.lines),
             "seconds": done.seconds,
             "golden": golden,
+            "evidence": None if done.evidence is None else EvidenceOut.of(done.evidence),
         }
     )
 

@@ -1,0 +1,153 @@
+"""What a promotion, a rollback and a challenge change: the aliases, the pointer, the audit record; never by half."""
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from sqlalchemy.engine import Connection
+
+from trialsight.card import Card
+from trialsight.errors import TrialsightError
+from trialsight.image import Limits
+from trialsight.inspector import Inspector
+from trialsight.package import Package
+from trialsight_serving.models.gate import GateReport, run_gate
+from trialsight_serving.models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from trialsight_serving.store import audit
+from trialsight_serving.store.database import Database
+from trialsight_serving.store.lines import ActiveModel, bind_line, bind_unbound_lines, list_lines, set_active
+from trialsight_serving.store.shadows import Evidence, evidence
+from trialsight_serving.store.tables import ORGANISATION
+
+
+@dataclass(frozen=True)
+class Change:
+    """Who changes something, and why: what the audit trail keeps."""
+
+    by: str
+    reason: str = ""
+
+    def record(self, connection: Connection, what: str, recipe: str, old: str | None, new: str | None) -> None:
+        """From version `old` to version `new`, with the reason."""
+        words = {"version": new} | ({"reason": self.reason} if self.reason else {})
+        audit.record(connection, ORGANISATION, self.by, what, f"model/{recipe}", {"version": old}, words)
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """`previous`: the version that `rollback` would bring back. `lines`: those newly bound to the recipe."""
+
+    recipe: str
+    version: str
+    previous: str | None
+    lines: tuple[str, ...]
+    seconds: float
+    gate: GateReport | None = None
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """`version` runs in the shadow of `champion`, None for none. `before`: the challenger that was."""
+
+    recipe: str
+    champion: str
+    version: str | None
+    before: str | None
+    evidence: Evidence | None = None
+
+
+class GateError(TrialsightError):
+    """The gate refused; the champion stays what it was."""
+
+
+def pass_gate(
+    package: Package, recipe: str, version: str, limits: Limits | None = None
+) -> tuple[Inspector, GateReport]:
+    """Load a version and run its golden frames. Raises GateError naming the frame that failed, or PackageError."""
+    if package.card.recipe != recipe:
+        raise TrialsightError(
+            f"version {version} of {recipe} holds a package of recipe {package.card.recipe}", "train it again"
+        )
+    inspector = Inspector(package, limits=limits)
+    report = run_gate(inspector)
+    if not report.ok:
+        raise GateError(
+            f"the gate refused {recipe} version {version}: {'; '.join(report.problems)}",
+            "the champion stays as it is; train again or check the golden frames",
+        )
+    return inspector, report
+
+
+def move_champion(
+    registry: Registry, database: Database, card: Card, version: str, line: str | None, change: Change
+) -> Promotion:
+    """The aliases, then pointer and lines in one transaction. Of a version that has passed the gate; with the
+    evidence against the champion before."""
+    started = time.monotonic()
+    recipe = card.recipe
+    if line is not None:
+        _check_line(database, line)
+    aliases = registry.aliases().get(recipe, {})
+    current = aliases.get(CHAMPION)
+    if current is not None and current != version:
+        registry.set_alias(recipe, PREVIOUS, current)
+    registry.set_alias(recipe, CHAMPION, version)
+    if aliases.get(CHALLENGER) == version:
+        registry.delete_alias(recipe, CHALLENGER)  # it has won
+    with database.write() as connection:
+        set_active(connection, ActiveModel(recipe, version, card.graph_sha256, datetime.now(UTC)))
+        change.record(connection, "model.promoted", recipe, current, version)
+        if line is not None:
+            bind_line(connection, line, recipe, who=change.by)
+            bound = [line]
+        else:
+            bound = bind_unbound_lines(connection, recipe, who=change.by)
+        seen = None if current in (None, version) else evidence(connection, ORGANISATION, recipe, current, version)
+    previous = current if current != version else aliases.get(PREVIOUS)
+    seconds = round(time.monotonic() - started, 3)
+    return Promotion(recipe, version, previous, tuple(bound), seconds, evidence=seen)
+
+
+def swap_aliases(registry: Registry, recipe: str, champion: str, previous: str) -> None:
+    registry.set_alias(recipe, CHAMPION, champion)
+    registry.set_alias(recipe, PREVIOUS, previous)
+
+
+def move_challenger(
+    registry: Registry, database: Database, recipe: str, version: str | None, change: Change
+) -> Challenge:
+    """Of a version that has passed the gate. Raises TrialsightError where there is no champion, or it is this one."""
+    now = look_challenger(registry, database, recipe)
+    if version == now.champion:
+        raise TrialsightError(f"{recipe} version {version} is the champion itself", "challenge it with another version")
+    if version == now.version:
+        return now
+    if version is None:
+        registry.delete_alias(recipe, CHALLENGER)
+    else:
+        registry.set_alias(recipe, CHALLENGER, version)
+    with database.write() as connection:
+        change.record(connection, "model.challenger", recipe, now.version, version)
+    return replace(look_challenger(registry, database, recipe), before=now.version)
+
+
+def look_challenger(registry: Registry, database: Database, recipe: str) -> Challenge:
+    """Who challenges whom, and what came of it so far. Raises TrialsightError where there is no champion."""
+    aliases = registry.aliases().get(recipe, {})
+    champion, version = aliases.get(CHAMPION), aliases.get(CHALLENGER)
+    if champion is None:
+        raise TrialsightError(
+            f"{recipe} has no champion to be challenged", f"promote one: trialsight promote {recipe} VERSION"
+        )
+    if version is None:
+        return Challenge(recipe, champion, None, None)
+    with database.read() as connection:
+        seen = evidence(connection, ORGANISATION, recipe, champion, version)
+    return Challenge(recipe, champion, version, version, seen)
+
+
+def _check_line(database: Database, line: str) -> None:
+    with database.read() as connection:
+        if line not in {found.name for found in list_lines(connection)}:
+            raise TrialsightError(f"there is no line {line}", f"add it: trialsight line add {line}")
