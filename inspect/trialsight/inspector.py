@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsight.card import Card
-from trialsight.detector import Detector
+from trialsight.detector import Detector, Output
 from trialsight.errors import FrameError, FrameFault, PackageError
 from trialsight.image import ImageHeader, Limits, check_header
 from trialsight.judge import Judge
@@ -57,7 +57,8 @@ class Inspector:
             # A first run on a blank frame: finds a model that can't run before a part depends on it, and warms it.
             blank = np.zeros((preparation.height_px, preparation.width_px, 3), np.uint8)
             seen = self._detector.run(blank)
-            self._judge = Judge(package.card, (seen.defect_map.shape[0], seen.defect_map.shape[1]))
+            self.map_shape = (seen.defect_map.shape[0], seen.defect_map.shape[1])
+            self._judge = Judge(package.card, self.map_shape)
         except Exception as error:  # ONNX Runtime's exceptions share no base class
             problem = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise PackageError(f"{package.folder} doesn't run: {problem}", "train or export it again") from error
@@ -84,6 +85,10 @@ class Inspector:
         else:
             prepared = self._preparer.decode(frame, check_header(frame, self.limits))
         return self._inspect(prepared, thresholds or self.card.thresholds, started)
+
+    def run_graph(self, frame: NDArray[np.uint8]) -> Output:
+        """What the graph alone says of (H, W, 3) RGB pixels that are prepared already; numbers, not a verdict."""
+        return self._detector.run(frame)
 
     def check(self, data: bytes) -> ImageHeader:
         """Only the checks that need no decoding. Raises FrameError."""

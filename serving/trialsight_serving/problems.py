@@ -52,6 +52,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
             "remedy": self.remedy,
             **self.more,
         }
+        if instance.startswith("/v2"):
+            body["error"] = self.detail  # the Open Inference Protocol's word for it
         return JSONResponse(body, self.status, self.headers, MEDIA_TYPE)
 
 

@@ -37,6 +37,7 @@ class Service:
     metrics: Metrics
     inspectors: ThreadPoolExecutor
     disks: ThreadPoolExecutor
+    probes: ThreadPoolExecutor
     frozen: dict[tuple[str, str, int], FrozenWatch] = field(default_factory=dict)  # by line, view, and how many
 
 
@@ -69,6 +70,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         metrics=metrics,
         inspectors=ThreadPoolExecutor(settings.workers, "inspect"),
         disks=disks,
+        probes=ThreadPoolExecutor(1, "probe"),
     )
     try:
         await asyncio.to_thread(follower.start)
@@ -80,5 +82,6 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         await asyncio.to_thread(shadow.close)
         service.inspectors.shutdown()
         service.disks.shutdown()
+        service.probes.shutdown()
         await asyncio.to_thread(writer.close)
         database.close()

@@ -121,7 +121,7 @@ def _host_name(host: str) -> str:
 
 def _bounded(request: Request, receive: Receive) -> Receive:
     """`receive` that ends a body of more than 64 KiB; a line's frames have a limit of their own, in `routes.body`."""
-    if request.url.path.endswith("/frames"):
+    if request.url.path.endswith(("/frames", "/infer")):
         return receive
     seen = 0
 

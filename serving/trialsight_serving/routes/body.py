@@ -1,7 +1,8 @@
 """A frame's bytes out of a request, raw or multipart, never more of them than the limit allows."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
@@ -37,14 +38,31 @@ async def read_frame(request: Request, max_bytes: int, timeout_s: float) -> byte
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(max_bytes)
     stream = _limited(request, limit, max_bytes)
+    async with _patience(timeout_s):
+        return await _file_field(request, stream) if multipart else await _whole(stream)
+
+
+async def read_limited(request: Request, max_bytes: int, timeout_s: float) -> bytes:
+    """Any body. Raises Problem 413 (before reading, where the length is declared) or 408."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise _too_large(max_bytes)
+    async with _patience(timeout_s):
+        return await _whole(_limited(request, max_bytes, max_bytes))
+
+
+@asynccontextmanager
+async def _patience(timeout_s: float) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(timeout_s):
-            if multipart:
-                return await _file_field(request, stream)
-            return b"".join([chunk async for chunk in stream])
+            yield
     except TimeoutError:
         detail = f"the body did not arrive within {timeout_s:g} s"
         raise Problem(408, "body-timeout", "The body came too slowly", detail, "send it again", _HANG_UP) from None
+
+
+async def _whole(stream: AsyncGenerator[bytes, None]) -> bytes:
+    return b"".join([chunk async for chunk in stream])
 
 
 async def _limited(request: Request, limit: int, max_bytes: int) -> AsyncGenerator[bytes, None]:

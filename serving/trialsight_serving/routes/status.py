@@ -39,7 +39,7 @@ async def livez() -> dict[str, bool]:
 @router.get("/readyz", response_model=ReadyOut, responses={503: {"model": ReadyOut}}, tags=["operation"])
 async def readyz(service: ServiceDep, response: Response) -> ReadyOut:
     """Whether frames get verdicts: the store answers and a champion is live."""
-    reason = await asyncio.to_thread(_unready, service)
+    reason = await unready(service)
     response.status_code = 200 if reason is None else 503
     return ReadyOut(ready=reason is None, reason=reason)
 
@@ -49,6 +49,11 @@ async def metrics(service: ServiceDep, who: AnyoneDep) -> Response:  # noqa: ARG
     for line in service.models.lines():
         service.metrics.depth.labels(line).set(service.admission.depth(line))
     return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def unready(service: Service) -> str | None:
+    """Why frames get no verdicts, or None. Asked in a thread of its own: it never queues behind other work."""
+    return await asyncio.get_running_loop().run_in_executor(service.probes, _unready, service)
 
 
 def _unready(service: Service) -> str | None:
