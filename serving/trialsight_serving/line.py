@@ -251,6 +251,7 @@ def _store_problem(error: Exception) -> Problem:
 
 def _note(service: Service, record: FrameRecord) -> None:
     service.news.publish()
+    service.outbox.wake()
     service.metrics.frames.labels(record.line, record.verdict).inc()
     for stage, value_ms in record.timings_ms.items():
         service.metrics.stage_seconds.labels(stage).observe(value_ms / 1000)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from trialsight.health import FrozenWatch
 from trialsight_serving.admission import Admission
@@ -14,6 +15,8 @@ from trialsight_serving.models.follow import Follower
 from trialsight_serving.models.manager import ModelManager
 from trialsight_serving.models.registry import PREVIOUS
 from trialsight_serving.models.shadow import Shadow
+from trialsight_serving.outbox.drainer import Drainer
+from trialsight_serving.outbox.queue import enqueue
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database
 from trialsight_serving.store.images import ImageStore, open_images
@@ -30,6 +33,7 @@ class Service:
     writer: Writer
     images: ImageStore
     results: Results
+    outbox: Drainer
     models: ModelManager
     admission: Admission
     shadow: Shadow
@@ -50,6 +54,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     disks = ThreadPoolExecutor(FILE_THREADS, "disk")
     models = ModelManager(settings.paths, database, writer, settings.limits, settings.model_memory_mb)
     follower = Follower(models, database, settings.poll_s)
+    outbox = Drainer(settings.outbox, database, writer, settings.paths.root / "outbox.lock")
     metrics = Metrics()
     metrics.follow_models(
         lambda: [(model.recipe, model.version) for model in models.models()],
@@ -62,7 +67,8 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         database=database,
         writer=writer,
         images=images,
-        results=Results(writer, images, disks),
+        results=Results(writer, images, disks, partial(enqueue, targets=settings.outbox)),
+        outbox=outbox,
         models=models,
         admission=admission,
         shadow=shadow,
@@ -75,9 +81,11 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     try:
         await asyncio.to_thread(follower.start)
         shadow.start()
+        outbox.start()
         yield service
     finally:
         news.close()
+        await asyncio.to_thread(outbox.close)
         await asyncio.to_thread(follower.close)
         await asyncio.to_thread(shadow.close)
         service.inspectors.shutdown()

@@ -3,11 +3,12 @@
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from trialsight.home import Home
 from trialsight.image import Limits
+from trialsight_serving.outbox.targets import Target
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -15,13 +16,16 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 class Settings(BaseSettings):
     """Names the environment as TRIALSIGHT_<FIELD>, say TRIALSIGHT_QUEUE_LIMIT=32."""
 
-    model_config = SettingsConfigDict(env_prefix="TRIALSIGHT_", extra="forbid", frozen=True)
+    # Errors don't repeat what was given: it may hold a secret.
+    model_config = SettingsConfigDict(env_prefix="TRIALSIGHT_", extra="forbid", frozen=True, hide_input_in_errors=True)
 
     home: Path | None = Field(default=None, description="The folder that holds everything; else ./trialsight-home")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; else SQLite in the home")
     images_url: str | None = Field(default=None, description="s3://BUCKET/PREFIX; else files in the home")
+    outbox: tuple[Target, ...] = Field(default=(), description="Where results are handed on to; see docs/operation.md")
+    outbox_keep_days: float = Field(default=30.0, gt=0, description="A message that nobody takes is given up after it")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Inspection threads")
     queue_limit: int = Field(default=32, ge=1, description="Frames of one line that may wait or run at once")
     max_body_bytes: int = Field(default=32 * 2**20, ge=1)
@@ -46,6 +50,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = os.environ.get("TRIALSIGHT_CONFIG", "configs/service/default.yaml")
         return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=file)
+
+    @field_validator("outbox")
+    @classmethod
+    def _names_differ(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        names = [target.name for target in targets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two targets are called {twice[0]}")
+        return targets
 
     @property
     def paths(self) -> Home:

@@ -1,7 +1,7 @@
 """One frame's way into the store: its files, then one transaction, then the answer: what was answered is not lost."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -19,9 +19,12 @@ _AGAIN = (FileGoneError, sa.exc.IntegrityError)
 
 @dataclass(frozen=True)
 class Results:
+    """`hand_on`: puts the stored result into the outbox, within its transaction."""
+
     writer: Writer
     images: ImageStore
     disks: Executor
+    hand_on: Callable[[Connection, FrameRecord, str | None], None]
 
     async def add(
         self, record: FrameRecord, files: Mapping[str, bytes], key: str | None, expected: ExpectedViews | None
@@ -42,6 +45,8 @@ class Results:
 
         def work(connection: Connection) -> FrameRecord:
             keep_files(connection, self.images, found)
-            return insert_frame(connection, record, key, expected)
+            stored = insert_frame(connection, record, key, expected)
+            self.hand_on(connection, stored, key)
+            return stored
 
         return await asyncio.wrap_future(self.writer.submit(work))

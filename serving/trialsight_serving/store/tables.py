@@ -131,6 +131,20 @@ frames = sa.Table(
     sa.Index("ix_frames_map", "map_sha256"),
 )
 
+# What waits to be handed on: a row for each message and target, gone once it is delivered.
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
+    _organisation(),
+    sa.Column("target", sa.String(64), nullable=False),
+    sa.Column("line", sa.String(64), nullable=False),
+    sa.Column("result_id", sa.String(32), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("ix_outbox_target", "target", "line", "id"),
+)
+
 # Files whose row was taken away; `purge` deletes those that no other row needs.
 unneeded_files = sa.Table("unneeded_files", metadata, sa.Column("sha256", sa.String(64), primary_key=True))
 

@@ -88,7 +88,9 @@ def add(database: Database, images: ImageStore, record: FrameRecord, data: bytes
     name = name_of(data)
     with ThreadPoolExecutor(2) as disks:
         stored = asyncio.run(
-            Results(writer, images, disks).add(replace(record, image_sha256=name), {name: data}, None, None)
+            Results(writer, images, disks, lambda *_: None).add(
+                replace(record, image_sha256=name), {name: data}, None, None
+            )
         )
     writer.close()
     return stored
