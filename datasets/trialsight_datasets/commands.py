@@ -94,12 +94,12 @@ def import_(
     import json
 
     from trialsight.home import Home
-    from trialsight_datasets.library import Library
+    from trialsight_datasets.library import Library, set_name
     from trialsight_datasets.read import read_image_set
 
     image_set = read_image_set(folder, layout)
     with _progress("importing", len(image_set)) as advance:
-        manifest, path = Library(Home.at(home).sets).add(image_set, name or image_set.name.lower(), step=advance)
+        manifest, path = Library(Home.at(home).sets).add(image_set, name or set_name(image_set.name), step=advance)
     if as_json:
         counts = image_set.counts()
         typer.echo(
@@ -108,6 +108,37 @@ def import_(
     else:
         typer.echo(f"{manifest.name}@{manifest.version[:12]}: {_counts(image_set.counts())}")
         typer.echo(f"train from it: trialsight train --data {path}")
+
+
+@app.command()
+def label(
+    base: Annotated[str, typer.Argument(help="Folder, file of a set version, or NAME@VERSION.")],
+    decisions: Annotated[Path, typer.Argument(help="JSON lines of image, part, label, view and mask.")],
+    home: Where = None,
+    name: Annotated[str | None, typer.Option(help="The set's name; else the base's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the next version of a set from what people decided, as `trialsight labels` writes it."""
+    import json
+
+    from trialsight.home import Home
+    from trialsight_datasets.decided import read_decided, with_decided
+    from trialsight_datasets.library import Library, set_name
+    from trialsight_datasets.manifest import compare, make_manifest
+    from trialsight_datasets.read import read_image_set
+
+    image_set, decided = read_image_set(_located(base, home)), read_decided(decisions)
+    before = make_manifest(image_set.name, [sample.entry() for sample in image_set])
+    with _progress("labelling", len(decided)) as advance:
+        after = with_decided(image_set, decided, advance)
+    library = Library(Home.at(home).sets)
+    manifest, path = library.add(after, name or set_name(image_set.name), before.version)
+    found = compare(before, manifest)
+    if as_json:
+        summary = {"name": manifest.name, "version": manifest.version, "path": str(path), "counts": after.counts()}
+        typer.echo(json.dumps(summary | {"parent": before.version, **found.to_json()}, ensure_ascii=False))
+    else:
+        typer.echo("\n".join([f"{manifest.name}@{manifest.version[:12]}: {_counts(after.counts())}", *found.lines()]))
 
 
 @app.command()

@@ -17,6 +17,12 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 SHORTEST = 6
 
 
+def set_name(name: str) -> str:
+    """A folder's name as a set's: `My Parts (v2)` is `my-parts-v2`."""
+    plain = re.sub(r"[^a-z0-9_.]+", "-", name.lower()).strip("-_.")[:63]
+    return plain if plain and plain != OBJECTS else "set"
+
+
 class Library:
     """`root`: the folder `sets` of a home."""
 

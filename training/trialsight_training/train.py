@@ -13,6 +13,7 @@ from trialsight.home import Home
 from trialsight.package import load_package
 from trialsight.recipe import Recipe
 from trialsight.verdict import Verdict
+from trialsight_datasets.library import Library, set_name
 from trialsight_datasets.pixels import upright_size
 from trialsight_datasets.sample import ImageSet
 from trialsight_training.calibrate import calibrate, check_count
@@ -65,6 +66,8 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
         tracking(home, recipe.name) as run,
         tempfile.TemporaryDirectory(dir=home.packages, prefix=".train-") as scratch,
     ):
+        with progress.task("set", len(image_set)) as step:
+            kept, _ = Library(home.sets).add(image_set, set_name(image_set.name), step=step)
         folder = Path(scratch) / PACKAGE
         plots = Path(scratch) / "plots"
         reference = reference_picture(recipe, train)
@@ -75,7 +78,7 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
             opened = run()
         with progress.task("export"):
             provenance = Provenance(
-                dataset_sha256=image_set.version(),
+                dataset_sha256=kept.version,
                 seed=recipe.seed,
                 git_commit=git_commit(),
                 mlflow_run_id=opened.run_id,
