@@ -1,11 +1,13 @@
 """Which recipe a training takes."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from trialsight.errors import RecipeError
-from trialsight_training.choose import choose_recipe
+from trialsight.errors import PackageError, RecipeError
+from trialsight.home import Home
+from trialsight_training.choose import choose_package, choose_recipe
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,15 @@ def test_a_reference_picture_lies_beside_its_recipe(tmp_path: Path) -> None:
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:
     with pytest.raises(RecipeError, match=r"'nosuch'.*bracket, casting"):
         choose_recipe("nosuch", Path("parts"), None, None)
+
+
+def test_a_package_is_named_by_its_folder_or_by_recipe_and_version(make_package: "object", tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    folder = make_package()  # type: ignore[operator]
+    assert choose_package(str(folder), home) == folder
+    kept = home.package("bracket", "2")
+    shutil.copytree(folder, kept)
+    assert choose_package("bracket/2", home) == kept
+    for given in ("bracket/3", "../bracket/2", "bracket"):
+        with pytest.raises(PackageError, match=r"neither .* bracket/2"):
+            choose_package(given, home)

@@ -1,6 +1,7 @@
 """The commands as a script would call them, in their own process."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,17 @@ def test_train_and_evaluate_end_with_one_json_object(bracket_set: ImageSet, tmp_
     done = trialsight("train", "--data", bracket_set.root, "--recipe", recipe, "--home", home, "--good", 8, "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert result.keys() == {"recipe", "version", "run_id", "package", "metrics", "thresholds", "seconds"}
+    assert result.keys() == {
+        "recipe",
+        "version",
+        "run_id",
+        "package",
+        "report",
+        "metrics",
+        "classes",
+        "thresholds",
+        "seconds",
+    }
     assert (result["recipe"], result["version"]) == ("tiny", "1")
     assert result["metrics"].keys() >= {"image_auroc", "pixel_auroc", "aupro", "escapes", "false_rejects"}
     assert result["thresholds"].keys() == {"t1", "t2", "promise"}
@@ -37,9 +48,17 @@ def test_train_and_evaluate_end_with_one_json_object(bracket_set: ImageSet, tmp_
     assert "alembic" not in done.stderr and "INFO" not in done.stderr
     assert Inspector.load(result["package"]).card.recipe == "tiny"
 
-    again = trialsight("evaluate", result["package"], "--data", bracket_set.root, "--json")
+    words = ("tiny/1", "--home", home, "--data", bracket_set.root, "--report", tmp_path / "report.html", "--json")
+    again = trialsight("evaluate", *words)
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)["metrics"] == pytest.approx(result["metrics"])
+    measured = json.loads(again.stdout)
+    assert measured["package"] == result["package"]
+    assert measured["metrics"] == pytest.approx(result["metrics"])
+    assert measured["classes"] == result["classes"]
+    for page in (tmp_path / "report.html", Path(result["report"])):
+        text = page.read_text(encoding="utf-8")
+        assert str(Inspector.load(result["package"]).card.promise) in text
+        assert not re.findall(r'(?:src|href)="(?!data:|#)', text), "a page needs nothing from elsewhere"
 
 
 def test_faults_are_one_line(bracket_set: ImageSet, tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
-"""The recipe of a training: a file, the name of one that is at hand, or a generic one made for the set."""
+"""What a command's words mean: a recipe by file or name, a package by folder or version, a set to measure on."""
 
 import re
 from dataclasses import replace
 from pathlib import Path
 
-from trialsight.errors import RecipeError
+from trialsight.errors import PackageError, RecipeError, TrialsightError
+from trialsight.home import Home
+from trialsight.package import CARD
 from trialsight.recipe import NAME, Recipe, load_recipe
+from trialsight_datasets import read_image_set
+from trialsight_datasets.sample import ImageSet
 
 RECIPES = Path("configs/recipes")
 OTHER = "resnet18"
@@ -28,6 +32,32 @@ def choose_recipe(given: str | None, data: Path, weights: str | None, seed: int 
             detector = replace(detector, backbone=backbone, weights=weights, layers=())
         recipe = replace(recipe, detector=detector)
     return recipe
+
+
+def choose_package(given: str, home: Home) -> Path:
+    """`given` is a package's folder, or RECIPE/VERSION in the home. Raises PackageError where there is neither."""
+    folder = Path(given).expanduser()
+    if (folder / CARD).is_file():
+        return folder
+    recipe, _, version = given.partition("/")
+    kept = home.package(recipe, version)
+    if NAME.fullmatch(recipe) and version.isdecimal() and (kept / CARD).is_file():
+        return kept
+    known = sorted(
+        f"{path.parent.parent.name}/{path.parent.name}" for path in home.packages.glob(f"[!.]*/[!.]*/{CARD}")
+    )
+    raise PackageError(
+        f"{given} is neither a package's folder nor a version in {home.root}",
+        f"versions there are {', '.join(known) or 'none'}",
+    )
+
+
+def measured_set(data: Path) -> ImageSet:
+    """Raises TrialsightError where it has nothing to measure on."""
+    image_set = read_image_set(data)
+    if not image_set.test:
+        raise TrialsightError(f"{data} has no test parts", "give a set with a test split")
+    return image_set
 
 
 def _load(path: Path) -> Recipe:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the image set.")]
+HomeFolder = Annotated[Path | None, typer.Option("--home", help="Folder of all that Trialsight writes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
@@ -19,7 +20,7 @@ def train(
     ] = None,
     good: Annotated[int | None, typer.Option(help="Learn from only so many good parts.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all that is drawn by lot; else the recipe's.")] = None,
-    home: Annotated[Path | None, typer.Option(help="Folder of all that Trialsight writes.")] = None,
+    home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Learn a product from its good parts, measure it, and register a model version."""
@@ -50,34 +51,49 @@ def train(
             "promise": str(trained.card.promise),
             "seconds": result["seconds"]["total"],
             "package": result["package"],
+            "report": result["report"],
         },
     )
 
 
 def evaluate(
-    package: Annotated[Path, typer.Argument(help="Folder of a model package.")],
+    package: Annotated[str, typer.Argument(help="Folder of a model package, or RECIPE/VERSION in the home.")],
     data: Data,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the measurements and the worst cases as an HTML file.")
+    ] = None,
+    home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure any model package on a labelled image set."""
     import json
 
-    from trialsight.errors import TrialsightError
+    from trialsight.files import write_atomic
+    from trialsight.home import Home
     from trialsight.inspector import Inspector
-    from trialsight_datasets import read_image_set
+    from trialsight_training.choose import choose_package, measured_set
     from trialsight_training.evaluate import evaluate_package
     from trialsight_training.progress import Progress
+    from trialsight_training.report import evaluation_report
 
-    inspector = Inspector.load(package, threads=2)
-    samples = read_image_set(data).test
-    if not samples:
-        raise TrialsightError(f"{data} has no test parts", "give a set with a test split")
-    with Progress().task("evaluation", 2 * len(samples)) as step:
-        metrics = evaluate_package(inspector, samples, step).metrics
+    folder = choose_package(package, Home.at(home))
+    inspector = Inspector.load(folder, threads=2)
+    image_set = measured_set(data)
+    with Progress().task("evaluation", 2 * len(image_set.test)) as step:
+        evaluation = evaluate_package(inspector, image_set.test, step)
+    if report is not None:
+        page = evaluation_report(package, inspector.card, evaluation, image_set, image_set.version())
+        write_atomic(report, page.encode())
     if as_json:
-        typer.echo(json.dumps({"package": str(package), "recipe": inspector.card.recipe, "metrics": metrics}))
+        result = {
+            "package": str(folder),
+            "recipe": inspector.card.recipe,
+            "metrics": evaluation.metrics,
+            "classes": [one.to_json() for one in evaluation.classes],
+        }
+        typer.echo(json.dumps(result | ({} if report is None else {"report": str(report)})))
     else:
-        _table(str(package), metrics)
+        _table(str(folder), evaluation.metrics)
 
 
 def _table(title: str, rows: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,8 +13,9 @@ from trialsight.errors import FrameError, TrialsightError
 from trialsight.inspector import Inspection, Inspector
 from trialsight.verdict import Verdict
 from trialsight_datasets.pixels import load_mask, read_bytes
-from trialsight_datasets.sample import Sample
-from trialsight_training.metrics import PixelCounts, image_metrics
+from trialsight_datasets.sample import GOOD, Sample
+from trialsight_training.intervals import Rate, rate
+from trialsight_training.metrics import Curve, PixelCounts, image_metrics
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,40 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class ClassResult:
+    """What became of the parts of one label. `wrong`: of good parts those rejected, of defective ones those passed.
+    `image_auroc`: the defect's scores against those of good parts, None for good parts and where there are none."""
+
+    label: str
+    verdicts: dict[str, int]
+    wrong: Rate
+    image_auroc: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "label": self.label,
+            "parts": self.wrong.of,
+            **self.verdicts,
+            "false_reject_rate" if self.label == GOOD else "escape_rate": self.wrong.rate,
+            "low": self.wrong.low,
+            "high": self.wrong.high,
+            "image_auroc": self.image_auroc,
+        }
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """`metrics` are None where the set has no labels or no masks for them."""
+    """`metrics` are None where the set has no labels or no masks for them. `classes`: good parts first.
+
+    `curves`: over pixels, as PixelCounts gives them. `overlaps`: AUPIMO of each defective part that has a mask and a
+    map, by its place in `judged`.
+    """
 
     judged: tuple[Judged, ...]
     metrics: dict[str, float | None]
+    classes: tuple[ClassResult, ...] = ()
+    curves: dict[str, Curve] = field(default_factory=dict)
+    overlaps: dict[int, float] = field(default_factory=dict)
 
 
 def evaluate_package(
@@ -54,17 +85,40 @@ def evaluate_package(
         judged.append(judge_sample(inspector, sample))
         step()
     defective = [not one.sample.is_good for one in judged]
-    metrics = image_metrics(defective, [one.rank for one in judged])
-    metrics |= _pixel_metrics(judged, step)
+    counts, masked = _count_pixels(judged, step)
+    rejected, passed = _rate(judged, Verdict.REJECT, good=True), _rate(judged, Verdict.PASS, good=False)
+    metrics = image_metrics(defective, [one.rank for one in judged]) | counts.metrics()
     metrics |= {
-        "good": float(defective.count(False)),
-        "defective": float(defective.count(True)),
-        "false_rejects": float(_count(judged, Verdict.REJECT, good=True)),
-        "escapes": float(_count(judged, Verdict.PASS, good=False)),
+        "good": float(rejected.of),
+        "defective": float(passed.of),
+        "false_rejects": float(rejected.count),
+        "false_reject_rate": rejected.rate,
+        "false_reject_low": rejected.low,
+        "false_reject_high": rejected.high,
+        "escapes": float(passed.count),
+        "escape_rate": passed.rate,
+        "escape_low": passed.low,
+        "escape_high": passed.high,
         "reviews": float(_count(judged, Verdict.REVIEW)),
         "no_verdicts": float(_count(judged, Verdict.NO_VERDICT)),
     }
-    return Evaluation(tuple(judged), metrics)
+    overlaps = dict(zip(masked, counts.overlaps().tolist(), strict=False))
+    return Evaluation(tuple(judged), metrics, class_results(judged), counts.curves(), overlaps)
+
+
+def class_results(judged: Sequence[Judged]) -> tuple[ClassResult, ...]:
+    """Good parts first, then the defects by name."""
+    good = [one for one in judged if one.sample.is_good]
+    found = []
+    for label in sorted({one.sample.label for one in judged}, key=lambda label: (label != GOOD, label)):
+        own = [one for one in judged if one.sample.label == label]
+        is_good = label == GOOD
+        ranks = [one.rank for one in [*good, *own]]
+        auroc = None if is_good else image_metrics([False] * len(good) + [True] * len(own), ranks)["image_auroc"]
+        verdicts = {verdict.value: _count(own, verdict) for verdict in Verdict}
+        wrong = _rate(own, Verdict.REJECT if is_good else Verdict.PASS, good=is_good)
+        found.append(ClassResult(label, verdicts, wrong, auroc))
+    return tuple(found)
 
 
 def judge_sample(inspector: Inspector, sample: Sample) -> Judged:
@@ -85,16 +139,24 @@ def _count(judged: Sequence[Judged], verdict: Verdict, good: bool | None = None)
     return sum(one.verdict is verdict and good in (None, one.sample.is_good) for one in judged)
 
 
-def _pixel_metrics(judged: Sequence[Judged], step: Callable[[], None]) -> dict[str, float | None]:
+def _rate(judged: Sequence[Judged], verdict: Verdict, good: bool) -> Rate:
+    return rate(_count(judged, verdict, good), sum(one.sample.is_good is good for one in judged))
+
+
+def _count_pixels(judged: Sequence[Judged], step: Callable[[], None]) -> tuple[PixelCounts, list[int]]:
+    """And which parts are the defective frames that were counted."""
     maps = [one.defect_map for one in judged if one.defect_map is not None]
     counts = PixelCounts(
         lowest=min((float(one.min()) for one in maps), default=0.0),
         highest=max((float(one.max()) for one in maps), default=1.0),
     )
-    for one in judged:
+    masked = []
+    for index, one in enumerate(judged):
         mask = load_mask(one.sample, one.frame_size_px)
         if mask is not None and one.defect_map is not None:
             resized = cv2.resize(one.defect_map, one.frame_size_px, interpolation=cv2.INTER_LINEAR)
             counts.add(np.asarray(resized, np.float32), mask)
+            if mask.any():
+                masked.append(index)
         step()
-    return counts.metrics()
+    return counts, masked

@@ -1,4 +1,4 @@
-"""One MLflow run a training: parameters, metrics, plots and the package, and a version in the registry."""
+"""One MLflow run a training: parameters, metrics, the report and the package, and a version in the registry."""
 
 import logging
 import time
@@ -39,6 +39,10 @@ class Run:
     def log_folder(self, folder: Path, under: str) -> None:
         with _explained(self.client.tracking_uri):
             self.client.log_artifacts(self.run_id, str(folder), under)
+
+    def log_file(self, file: Path) -> None:
+        with _explained(self.client.tracking_uri):
+            self.client.log_artifact(self.run_id, str(file))
 
     def register(self) -> str:
         """A new version of the model named as the recipe, from this run's package."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from trialsight.card import Card, Provenance
 from trialsight.errors import TrialsightError
-from trialsight.files import move_folder
+from trialsight.files import move_folder, write_atomic
 from trialsight.home import Home
 from trialsight.package import load_package
 from trialsight.recipe import Recipe
@@ -24,18 +24,23 @@ from trialsight_training.package import complete_package, git_commit, library_ve
 from trialsight_training.progress import Progress
 from trialsight_training.promise import check_promise
 from trialsight_training.reference import reference_picture
+from trialsight_training.report import evaluation_report
 from trialsight_training.track import PACKAGE, Run, tracking
+
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A version in the registry, and its verified local copy in `package`."""
+    """A version in the registry, its verified local copy in `package`, and its `report`, an HTML file beside that."""
 
     recipe: Recipe
     version: str
     run_id: str
     package: Path
+    report: Path
     card: Card
+    evaluation: Evaluation
     seconds: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
@@ -45,7 +50,9 @@ class Trained:
             "version": self.version,
             "run_id": self.run_id,
             "package": str(self.package),
+            "report": str(self.report),
             "metrics": self.card.metrics,
+            "classes": [one.to_json() for one in self.evaluation.classes],
             "thresholds": {"t1": thresholds.t1, "t2": thresholds.t2, "promise": asdict(self.card.promise)},
             "seconds": self.seconds,
         }
@@ -69,7 +76,7 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
         with progress.task("set", len(image_set)) as step:
             kept, _ = Library(home.sets).add(image_set, set_name(image_set.name), step=step)
         folder = Path(scratch) / PACKAGE
-        plots = Path(scratch) / "plots"
+        report = Path(scratch) / REPORT
         reference = reference_picture(recipe, train)
         preparer = preparer_for(recipe, _sizes(image_set, progress), train, reference)
         fitted = fit([*train, *defective], recipe, preparer, progress)
@@ -90,9 +97,11 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
             card = complete_package(inspector, evaluation, train)
         _warn(card, evaluation, progress)
         with progress.task("tracking"):
-            _draw(plots, card, evaluation)
+            title = f"{recipe.name}, run {opened.run_id[:8]}"
+            page = evaluation_report(title, card, evaluation, image_set, card.provenance.dataset_sha256)
+            write_atomic(report, page.encode())
             load_package(folder)
-            version = _log(opened, recipe, card, image_set, folder, plots)
+            version = _log(opened, recipe, card, image_set, folder, report)
             target = home.package(recipe.name, version)
             if target.exists():
                 raise TrialsightError(
@@ -100,8 +109,10 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
                     "registry and packages of this home belong to different times: restore both, or use a new home",
                 )
             move_folder(folder, target)
+            beside = target.with_name(f"{target.name}.html")
+            report.replace(beside)
     seconds = progress.seconds | {"total": round(time.perf_counter() - started, 2)}
-    return Trained(recipe, version, opened.run_id, target, card, seconds)
+    return Trained(recipe, version, opened.run_id, target, beside, card, evaluation, seconds)
 
 
 def _sizes(image_set: ImageSet, progress: Progress) -> list[tuple[int, int]]:
@@ -125,16 +136,7 @@ def _warn(card: Card, evaluation: Evaluation, progress: Progress) -> None:
         progress.note("the set has no test parts, so nothing was measured")
 
 
-def _draw(folder: Path, card: Card, evaluation: Evaluation) -> None:
-    from trialsight_training.plots import score_histogram, worst_cases
-
-    folder.mkdir()
-    score_histogram(folder / "scores.png", card.calibration_scores, evaluation.judged, card.thresholds)
-    if evaluation.judged:
-        worst_cases(folder / "worst.png", evaluation.judged, card.thresholds)
-
-
-def _log(run: Run, recipe: Recipe, card: Card, image_set: ImageSet, package: Path, plots: Path) -> str:
+def _log(run: Run, recipe: Recipe, card: Card, image_set: ImageSet, package: Path, report: Path) -> str:
     good = sum(sample.is_good for sample in image_set.train)
     sizes = {"train_good": good, "train_defective": len(image_set.train) - good, "test": len(image_set.test)}
     thresholds = {**asdict(card.thresholds), "promised_false_reject": card.promise.false_reject}
@@ -149,7 +151,7 @@ def _log(run: Run, recipe: Recipe, card: Card, image_set: ImageSet, package: Pat
         _flat(asdict(recipe)) | _flat(asdict(card.preparation), "preparation") | sizes, card.metrics | thresholds, tags
     )
     run.log_folder(package, PACKAGE)
-    run.log_folder(plots, "plots")
+    run.log_file(report)
     return run.register()
 
 

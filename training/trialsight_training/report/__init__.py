@@ -1,0 +1,5 @@
+"""Reports for people: one HTML file each, with all pictures inside, that opens without a network."""
+
+from trialsight_training.report.evaluation import evaluation_report
+
+__all__ = ["evaluation_report"]
