@@ -29,6 +29,7 @@ check: setup-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
+	scripts/check-viewer.sh
 
 test: setup-dev
 	@scripts/system-packages.sh

@@ -1,7 +1,6 @@
 """What goes over the wire, version 1. Field names are those of the design's contract and of the core."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,8 +8,9 @@ from pydantic.config import JsonDict
 
 from trialsight.regions import Region
 from trialsight.verdict import Thresholds, Verdict
+from trialsight_serving.schemas_review import DecisionKind, DecisionOut, ReviewState
 from trialsight_serving.store.frames import FrameRecord
-from trialsight_serving.store.parts import DecisionRecord, PartRecord
+from trialsight_serving.store.parts import PartRecord
 from trialsight_serving.store.recipes import RecipeRecord
 
 _FRAME: JsonDict = {
@@ -142,50 +142,22 @@ class FrameOut(BaseModel):
         )
 
 
-class DecisionKind(StrEnum):
-    """confirm: the verdict is right. overrule_good: a good part was flagged (overkill). missed_defect: a defect was
-    passed (escape). unsure: someone else should look."""
-
-    CONFIRM = "confirm"
-    OVERRULE_GOOD = "overrule_good"
-    MISSED_DEFECT = "missed_defect"
-    UNSURE = "unsure"
-
-
-class DecisionIn(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"decision": "overrule_good", "note": "a reflection"}]}
-    )
-    decision: DecisionKind
-    note: str = Field(default="", max_length=2000)
-
-
-class DecisionOut(BaseModel):
-    id: int
-    part_id: str
-    frame_id: str
-    decision: DecisionKind
-    note: str
-    decided_by: str
-    decided_at: datetime
-
-    @classmethod
-    def of(cls, record: DecisionRecord) -> "DecisionOut":
-        return cls.model_validate(record, from_attributes=True)
-
-
 class PartOut(BaseModel):
     """`verdict`, `reason` and `score`: the worst over the newest frame of each view, `no_verdict` while a view that
-    the line wants is missing. `decision`: the newest, if any."""
+    the line wants is missing. `decision`: the one that holds, if any. `defect_class`: by a person, else by the model.
+    `review`: how far people are with it."""
 
     id: str
     part: str
     trial: str | None
     line: str
+    variant: str
     verdict: Verdict
     reason: str | None
     score: float | None
     decision: DecisionKind | None
+    review: ReviewState
+    defect_class: str | None
     last_frame_id: str
     last_at: datetime
 

@@ -10,7 +10,7 @@ import pytest
 
 from trialsight.home import Home
 from trialsight.verdict import Verdict
-from trialsight_serving.schemas import DecisionKind
+from trialsight_serving.schemas_review import DecisionKind, ReviewState
 from trialsight_serving.viewer.language import load_catalogues
 
 FRAMES = "/v1/lines/L1/frames"
@@ -44,25 +44,23 @@ def _placeholders(text: str) -> set[str]:
 
 def used_keys() -> set[str]:
     """Every key that a template or a script names, those that are put together included."""
-    used: set[str] = set()
-    for folder, pattern in (
-        ("templates", r"""\b(?:t|row)\(["']([a-z_.0-9]+)["']"""),
-        ("static", r'\btext\(\s*"([a-z_.0-9]+)"'),
-    ):
-        for file in (VIEWER / folder).iterdir():
-            if file.name.endswith((".html", ".js")):
-                used |= set(re.findall(pattern, file.read_text(encoding="utf-8")))
-    assert any(key.endswith(".") for key in used), "keys that are put together end in a dot here"
-    used = {key for key in used if not key.endswith(".")}
+    written = {
+        folder: "".join(file.read_text(encoding="utf-8") for file in (VIEWER / folder).iterdir() if "." in file.name)
+        for folder in ("templates", "static")
+    }
+    known = set(load_catalogues()["en"].texts)
+    used = {key for text in written.values() for key in re.findall(r"""["'`]([a-z]+\.[a-z_0-9]+)["'`]""", text)}
+    used &= known | set(
+        re.findall(r"""\b(?:t|row|text)\(\s*["']([a-z_.0-9]+[a-z0-9])["']""", "".join(written.values()))
+    )
     used |= {f"verdict.{verdict}" for verdict in Verdict}
-    used |= {f"{prefix}.{kind}" for prefix in ("decision", "decide", "key") for kind in DecisionKind}
+    used |= {f"decision.{kind}" for kind in DecisionKind}
+    used |= {f"decide.{kind}" for kind in DecisionKind}
+    used |= {f"review.{state}" for state in (*ReviewState, "mine")}
     used |= {f"timing.{stage}" for stage in ("read", "decode", "queue", "infer", "post")}
-    keys = (VIEWER / "static" / "keys.js").read_text(encoding="utf-8")
-    used |= {f"key.{action}" for action in re.findall(r'action: "(\w+)"', keys)}
-    page = (VIEWER / "static" / "parts.js").read_text(encoding="utf-8")
-    used |= set(re.findall(r'"(list\.\w+)"', page))
-    templates = "".join(file.read_text(encoding="utf-8") for file in (VIEWER / "templates").iterdir())
-    used |= set(re.findall(r'"(list\.\w+)"', templates))
+    used |= {f"sort.{order}" for order in ("newest", "score")}
+    used |= {f"saved.{state}" for state in ("saved", "saving", "waiting")}
+    used |= {f"key.{action}" for action in re.findall(r'action: "(\w+)"', written["static"])}
     return used | {"language"}
 
 
@@ -103,7 +101,7 @@ def test_the_filter_is_the_url_and_goes_with_the_reader(client: httpx.Client, go
     assert re.findall(r'<strong class="serial" title="([^"]+)"', page) == ["P-3", "P-1"]
     assert f'href="/parts/{first}?verdict=reject&amp;trial=T1"' in page
     part = client.get(f"/parts/{last}?verdict=reject&trial=T1").text
-    assert f'data-action="older" href="/parts/{first}?verdict=reject&amp;trial=T1"' in part
+    assert f'data-action="older" data-visit href="/parts/{first}?verdict=reject&amp;trial=T1"' in part
     assert 'data-action="newer"' not in part
 
 
@@ -113,7 +111,7 @@ def test_a_part_with_two_views_shows_the_one_that_is_asked_for(client: httpx.Cli
     frames = {frame["view"]: frame["id"] for frame in client.get(f"/v1/parts/{part}").json()["frames"]}
     for view, frame_id in frames.items():
         page = client.get(f"/parts/{part}", params={"frame": frame_id}).text
-        assert f'src="/v1/frames/{frame_id}/image?display=true"' in page
+        assert f"/v1/frames/{frame_id}/image?display=true" in page
         assert f"<dd>{view}</dd>" in page
 
 

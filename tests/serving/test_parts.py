@@ -87,7 +87,7 @@ def test_decisions_are_kept_in_order_and_never_overwritten(client: httpx.Client,
         ("confirm", "burr at 3 o'clock", "local"),
         ("overrule_good", "", "local"),
     ]
-    assert serials(client, unreviewed=True) == []
+    assert serials(client, review="unreviewed") == []
     assert 'trialsight_decisions_total{decision="confirm"} 1.0' in client.get("/metrics").text
 
 

@@ -17,6 +17,7 @@ from trialsight_serving.service import Service
 COOKIE = "trialsight_session"
 _FORM_BYTES = 64 * 1024
 _OPEN_PATHS = ("/livez", "/readyz", "/login", "/favicon.ico")
+_PICTURES = ("/frames", "/infer", "/mask")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _HEADERS = {
@@ -120,8 +121,8 @@ def _host_name(host: str) -> str:
 
 
 def _bounded(request: Request, receive: Receive) -> Receive:
-    """`receive` that ends a body of more than 64 KiB; a line's frames have a limit of their own, in `routes.body`."""
-    if request.url.path.endswith(("/frames", "/infer")):
+    """`receive` that ends a body of more than 64 KiB; pictures have limits of their own, in `routes.body`."""
+    if request.url.path.endswith(_PICTURES):
         return receive
     seen = 0
 

@@ -18,6 +18,7 @@ from trialsight.image.header import CONTENT_TYPES
 from trialsight_serving.access.principal import Principal
 from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
 from trialsight_serving.line import Arrival, model_of, take
+from trialsight_serving.models.packages import reference_of
 from trialsight_serving.problems import Problem, frame_problem, not_found
 from trialsight_serving.routes.body import check_content_type, read_frame
 from trialsight_serving.schemas import FrameOut, ProblemOut
@@ -116,7 +117,7 @@ def _refusals_counted(service: Service, line: str) -> Iterator[None]:
 
 @router.get("/frames/{frame_id}", response_model=FrameOut)
 def get_frame(frame_id: FrameId, service: ServiceDep, who: AnyoneDep) -> FrameOut:
-    return FrameOut.of(_find(service, who, frame_id))
+    return FrameOut.of(find_frame(service, who, frame_id))
 
 
 @router.get("/frames/{frame_id}/image", response_class=Response)
@@ -127,11 +128,22 @@ def get_image(
     display: Annotated[bool, Query(description="As a browser can show it: TIFF becomes PNG")] = False,
 ) -> Response:
     """The frame's own bytes, as they were posted."""
-    record = _find(service, who, frame_id)
-    data, kind = _file(service, record.image_sha256, frame_id), record.image_type
-    if display and kind == CONTENT_TYPES["tiff"]:
-        pixels = decode(data, read_header(data))
-        data, kind = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes(), CONTENT_TYPES["png"]
+    record = find_frame(service, who, frame_id)
+    data, kind = find_file(service, record.image_sha256, frame_id), record.image_type
+    if display:
+        data, kind = for_browser(data)
+    return Response(data, media_type=kind, headers=_FOREVER)
+
+
+@router.get("/frames/{frame_id}/reference", response_class=Response)
+def get_reference(frame_id: FrameId, service: ServiceDep, who: AnyoneDep) -> Response:
+    """How a good part looks to the model that judged this frame: what it registers to, else its good golden frame."""
+    record = find_frame(service, who, frame_id)
+    data = reference_of(service.models, service.settings.paths, record.recipe, record.model_version)
+    if data is None:
+        detail = f"{record.recipe} version {record.model_version} has no picture of a good part here"
+        raise Problem(404, "reference-not-found", "No reference", detail)
+    data, kind = for_browser(data)
     return Response(data, media_type=kind, headers=_FOREVER)
 
 
@@ -140,8 +152,8 @@ def get_thumbnail(
     frame_id: FrameId, service: ServiceDep, who: AnyoneDep, size: Annotated[int, Query(ge=32, le=512)] = 160
 ) -> Response:
     """A JPEG at most `size` pixels wide and high."""
-    record = _find(service, who, frame_id)
-    raw = np.frombuffer(_file(service, record.image_sha256, frame_id), np.uint8)
+    record = find_frame(service, who, frame_id)
+    raw = np.frombuffer(find_file(service, record.image_sha256, frame_id), np.uint8)
     smallest = min(record.width_px, record.height_px)
     flags = next((flag for times, flag in _REDUCED.items() if smallest >= size * times), cv2.IMREAD_COLOR)
     image = cv2.imdecode(raw, flags)
@@ -158,15 +170,24 @@ def get_map(
     frame_id: FrameId, service: ServiceDep, who: AnyoneDep, bits: Annotated[Literal["8", "16"], Query()] = "16"
 ) -> Response:
     """The defect map, one channel. Score of a pixel = code / full code x `X-Map-Scale`."""
-    record = _find(service, who, frame_id)
+    record = find_frame(service, who, frame_id)
     if record.map_sha256 is None or record.map_scale is None:
         raise Problem(404, "map-not-found", "No map", f"frame {frame_id} has no defect map: {record.reason}")
-    png = _file(service, record.map_sha256, frame_id)
+    png = find_file(service, record.map_sha256, frame_id)
     headers = _FOREVER | {"X-Map-Scale": repr(record.map_scale)}
     return Response(to_8_bit(png) if bits == "8" else png, media_type="image/png", headers=headers)
 
 
-def _find(service: Service, who: Principal, frame_id: str) -> FrameRecord:
+def for_browser(data: bytes) -> tuple[bytes, str]:
+    """An image and its content type; TIFF, which browsers don't show, as PNG."""
+    header = read_header(data)
+    if header.format != "tiff":
+        return data, header.content_type
+    pixels = cv2.cvtColor(decode(data, header), cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", pixels)[1].tobytes(), CONTENT_TYPES["png"]
+
+
+def find_frame(service: Service, who: Principal, frame_id: str) -> FrameRecord:
     with service.database.read() as connection:
         record = frame_by_id(connection, who.organisation, frame_id)
     if record is None or not who.may_use(record.line):
@@ -174,7 +195,7 @@ def _find(service: Service, who: Principal, frame_id: str) -> FrameRecord:
     return record
 
 
-def _file(service: Service, sha256: str, frame_id: str) -> bytes:
+def find_file(service: Service, sha256: str, frame_id: str) -> bytes:
     try:
         return service.images.get(sha256)
     except FileNotFoundError:

@@ -27,7 +27,7 @@ from trialsight_serving.models.changes import Change, GateError, Promotion
 from trialsight_serving.models.manager import Fault, ModelManager
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, RegistryError, UnknownVersionError
 from trialsight_serving.problems import Problem, not_found
-from trialsight_serving.routes.parts import cursor
+from trialsight_serving.routes.cursor import cursor
 from trialsight_serving.schemas import ProblemOut
 from trialsight_serving.service import Service
 from trialsight_serving.store.shadows import disagreements, evidence

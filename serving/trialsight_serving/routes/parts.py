@@ -1,40 +1,41 @@
 """`/v1/parts`: the list, one part with its frames, and decisions about it."""
 
 import asyncio
+import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
+from sqlalchemy.engine import Connection
 
-from trialsight.verdict import Verdict
 from trialsight_serving.deps import ReviewerDep, ServiceDep
 from trialsight_serving.problems import Problem, not_found
-from trialsight_serving.schemas import DecisionIn, DecisionOut, FrameOut, PartDetail, PartOut, PartPage
+from trialsight_serving.routes.part_query import PartQueryDep
+from trialsight_serving.schemas import FrameOut, PartDetail, PartOut, PartPage
+from trialsight_serving.schemas_review import BulkIn, BulkOut, DecisionIn, DecisionOut, RefusedPart
+from trialsight_serving.service import Service
+from trialsight_serving.store.decisions import Decision, DecisionRefusedError, decisions_of, insert_decision
 from trialsight_serving.store.frames import frames_of_part
-from trialsight_serving.store.parts import PartFilter, decisions_of, insert_decision, list_parts, part_by_id
+from trialsight_serving.store.parts import Place, list_parts, part_by_id
 
 router = APIRouter(prefix="/v1/parts", tags=["parts"])
 PartId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+T = TypeVar("T")
 
 
 @router.get("", response_model=PartPage)
 def get_parts(
     service: ServiceDep,
     who: ReviewerDep,
-    line: Annotated[str | None, Query(max_length=64)] = None,
-    verdict: Annotated[list[Verdict] | None, Query()] = None,
-    trial: Annotated[str | None, Query(max_length=64)] = None,
-    view: Annotated[str | None, Query(max_length=64)] = None,
-    part: Annotated[str | None, Query(max_length=128, description="The serial number")] = None,
-    unreviewed: bool = False,
+    query: PartQueryDep,
     after: Annotated[str | None, Query(description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> PartPage:
-    """Newest first. `next` leads to older ones; a page costs the same however far down it lies."""
-    wanted = PartFilter(line, tuple(verdict or ()), trial, view, part, unreviewed)
+    """Newest first, or by score. `next` leads on; a page costs the same however far down it lies."""
     with service.database.read() as connection:
-        found = list_parts(connection, who.organisation, wanted, cursor(after), limit + 1)
-    following = str(found[limit - 1].last_seq) if len(found) > limit else None
+        found = list_parts(connection, who.organisation, query.filter(who), query.place(after), limit + 1)
+    following = str(Place.of(found[limit - 1], query.sort)) if len(found) > limit else None
     return PartPage(parts=[PartOut.of(record) for record in found[:limit]], next=following)
 
 
@@ -53,30 +54,64 @@ def get_part(part_id: PartId, service: ServiceDep, who: ReviewerDep) -> PartDeta
     )
 
 
-@router.post("/{part_id}/decisions", response_model=DecisionOut, status_code=201)
-async def post_decision(part_id: PartId, decision: DecisionIn, service: ServiceDep, who: ReviewerDep) -> DecisionOut:
-    """Append what a person decided. Nothing is overwritten: a changed mind is another decision."""
-
-    def look() -> object:
-        with service.database.read() as connection:
-            return part_by_id(connection, who.organisation, part_id)
-
-    if await asyncio.to_thread(look) is None:
-        raise not_found("part", part_id)
+@router.post("/decisions", response_model=BulkOut, status_code=201)
+async def post_bulk(bulk: BulkIn, service: ServiceDep, who: ReviewerDep) -> BulkOut:
+    """One decision for many parts, recorded as such: each part gets its own event, all in one transaction."""
     now = datetime.now(UTC)
-    work = service.writer.submit(
-        lambda connection: insert_decision(
-            connection, who.organisation, part_id, decision.decision.value, decision.note, who.name, now
+    wanted = [
+        Decision(
+            key=f"{bulk.key}.{one.part_id}",
+            part_id=one.part_id,
+            decision=bulk.decision.value,
+            frame_id=one.frame_id,
+            note=bulk.note,
+            defect_class=bulk.defect_class,
+            bulk=bulk.key,
+            undoes=None if bulk.undoes is None else f"{bulk.undoes}.{one.part_id}",
         )
-    )
-    stored = await asyncio.wrap_future(work)
-    service.metrics.decisions.labels(stored.decision).inc()
+        for one in bulk.parts
+    ]
+
+    def work(connection: Connection) -> tuple[int, int, list[RefusedPart]]:
+        new, stored, refused = 0, 0, []
+        for decision in wanted:
+            try:
+                new += insert_decision(connection, who.organisation, decision, who.name, now)[1]
+                stored += 1
+            except DecisionRefusedError as error:
+                refused.append(RefusedPart(part_id=decision.part_id, problem=error.detail))
+        return new, stored, refused
+
+    new, stored, refused = await _written(service, work)
+    service.metrics.decisions.labels(bulk.decision.value).inc(new)
+    return BulkOut(bulk=bulk.key, stored=stored, refused=refused)
+
+
+@router.post(
+    "/{part_id}/decisions",
+    response_model=DecisionOut,
+    status_code=201,
+    responses={200: {"model": DecisionOut, "description": "It was stored before, under this `key`"}},
+)
+async def post_decision(
+    part_id: PartId, decision: DecisionIn, service: ServiceDep, who: ReviewerDep, response: Response
+) -> DecisionOut:
+    """Append what a person decided. Nothing is overwritten: a changed mind is another decision, and so is an undo."""
+    given = decision.model_dump(mode="json") | {"key": decision.key or uuid.uuid4().hex}
+    wanted, now = Decision(part_id=part_id, **given), datetime.now(UTC)
+    try:
+        stored, new = await _written(
+            service, lambda connection: insert_decision(connection, who.organisation, wanted, who.name, now)
+        )
+    except DecisionRefusedError as error:
+        if error.slug == "part-not-found":
+            raise not_found("part", part_id) from None
+        raise Problem(409, error.slug, "The decision does not fit", error.detail) from None
+    response.status_code = 201 if new else 200
+    if new:
+        service.metrics.decisions.labels(stored.decision).inc()
     return DecisionOut.of(stored)
 
 
-def cursor(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Problem(422, "request-invalid", "The request is not valid", "after: not a cursor of this list")
-    return int(text)
+async def _written(service: Service, work: Callable[[Connection], T]) -> T:
+    return await asyncio.wrap_future(service.writer.submit(work))

@@ -84,7 +84,12 @@ def insert_frame(
         parts.c.serial == record.part,
     )
     found = connection.execute(same.with_for_update()).scalar()  # its views take turns: each must see those before it
-    summary: dict[str, Any] = {"line": record.line, "last_frame_id": record.id, "last_at": record.received_at}
+    summary: dict[str, Any] = {
+        "line": record.line,
+        "variant": record.variant,
+        "last_frame_id": record.id,
+        "last_at": record.received_at,
+    }
     if found is None:
         part_id = new_id()
         connection.execute(
@@ -110,9 +115,9 @@ def insert_frame(
     seq = int(inserted.inserted_primary_key[0])
     summary["last_seq"] = seq
     verdict, reason, score = _standing(connection, part_id, expected)
-    summary |= {"verdict": verdict, "reason": reason, "score": score}
+    summary |= {"verdict": verdict, "reason": reason, "score": score, "defect_class": class_seen(record.regions)}
     if found is not None:
-        summary["decision"] = None  # what was decided, was decided of another frame
+        summary |= {"decision": None, "review": "unreviewed"}  # what was decided, was decided of another frame
     connection.execute(parts.update().where(parts.c.id == part_id), summary)
     if key is not None:
         connection.execute(
@@ -126,6 +131,11 @@ def insert_frame(
             },
         )
     return replace(record, part_id=part_id, seq=seq, part_verdict=verdict, part_reason=reason)
+
+
+def class_seen(regions: list[dict[str, Any]]) -> str | None:
+    """The class of the strongest region that the model gave one."""
+    return next((region["defect_class"] for region in regions if region.get("defect_class")), None)
 
 
 def _standing(
@@ -186,6 +196,22 @@ def frames_of_part(connection: Connection, organisation: str, part_id: str, limi
         .limit(limit)
     )
     return [_record(row) for row in connection.execute(query).mappings()]
+
+
+def worst_frames(connection: Connection, organisation: str, part_ids: list[str]) -> dict[str, FrameRecord]:
+    """Part to the worst of its views' newest frames: the one to look at first."""
+    newest = sa.select(sa.func.max(frames.c.seq)).where(frames.c.part_id.in_(part_ids))
+    newest = newest.group_by(frames.c.part_id, frames.c.view)
+    query = _frames().where(frames.c.organisation_id == organisation, frames.c.seq.in_(newest))
+    found: dict[str, FrameRecord] = {}
+    for record in sorted((_record(row) for row in connection.execute(query).mappings()), key=how_bad, reverse=True):
+        found[record.part_id] = record
+    return found
+
+
+def how_bad(record: FrameRecord) -> tuple[int, float, int]:
+    """Sorts frames, the worst first; of equals the one with the higher score, then the newer."""
+    return SEVERITY.index(record.verdict), -(record.score or 0.0), -record.seq
 
 
 def frames_after(

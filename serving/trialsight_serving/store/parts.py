@@ -1,19 +1,25 @@
-"""Parts: the list with its filters, one part, and what people decided about it (append-only)."""
+"""Parts: the list with its filters, its pages, and the neighbours of a part in it. Every path goes along an index."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from trialsight_serving.store import audit
 from trialsight_serving.store.tables import decisions, frames, parts
+
+VERDICTS = ("pass", "review", "reject", "no_verdict")
+Sort = Literal["newest", "score"]
+# Rows are stored in nearly the order in which their frames came in; this many may be out of it.
+_OUT_OF_ORDER = 1000
 
 
 @dataclass(frozen=True)
 class PartRecord:
-    """`verdict`, `reason` and `score`: the worst over the newest frame of each view. `decision`: the newest, if any."""
+    """`verdict`, `reason` and `score`: the worst over the newest frame of each view. `decision`, `review` and
+    `defect_class`: what people made of it (`store.standing`)."""
 
     id: str
     organisation_id: str
@@ -23,117 +29,154 @@ class PartRecord:
     verdict: str
     reason: str | None
     score: float | None
+    variant: str
     decision: str | None
+    review: str
+    defect_class: str | None
     last_seq: int
     last_frame_id: str
     last_at: datetime
 
 
 @dataclass(frozen=True)
-class DecisionRecord:
-    id: int
-    part_id: str
-    frame_id: str
-    decision: str
-    note: str
-    decided_by: str
-    decided_at: datetime
-
-
-@dataclass(frozen=True)
 class PartFilter:
-    """None or empty: any. `unreviewed`: only parts that nobody has decided about."""
+    """None or empty: any. `review`: a state of `store.standing`. `decided_by`: parts that this person decided about.
+    `since` inclusive, `until` not. Sorted by score (highest first), parts without a score are left out."""
 
     line: str | None = None
     verdict: tuple[str, ...] = ()
     trial: str | None = None
     view: str | None = None
     serial: str | None = None
-    unreviewed: bool = False
+    variant: str | None = None
+    defect_class: str | None = None
+    score_min: float | None = None
+    score_max: float | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    review: str | None = None
+    decided_by: str | None = None
+    sort: Sort = "newest"
 
 
-def _where(organisation: str, wanted: PartFilter) -> list[sa.ColumnElement[bool]]:
-    clauses: list[sa.ColumnElement[bool]] = [parts.c.organisation_id == organisation]
-    if wanted.line is not None:
-        clauses.append(parts.c.line == wanted.line)
-    if wanted.verdict:
-        clauses.append(parts.c.verdict.in_(wanted.verdict))
-    if wanted.trial is not None:
-        clauses.append(parts.c.trial == wanted.trial)
-    if wanted.serial is not None:
-        clauses.append(parts.c.serial == wanted.serial)
-    if wanted.view is not None:
-        clauses.append(sa.exists().where(frames.c.part_id == parts.c.id, frames.c.view == wanted.view))
-    if wanted.unreviewed:
-        clauses.append(parts.c.decision.is_(None))
-    return clauses
+@dataclass(frozen=True)
+class Place:
+    """Where a part stands in a list: the keyset of the next page."""
+
+    seq: int
+    score: float | None = None
+
+    def __str__(self) -> str:
+        return str(self.seq) if self.score is None else f"{self.score!r}_{self.seq}"
+
+    @classmethod
+    def of(cls, record: PartRecord, sort: Sort) -> "Place":
+        return cls(record.last_seq, record.score if sort == "score" else None)
+
+    @classmethod
+    def parse(cls, text: str, sort: Sort) -> "Place":
+        """Raises ValueError for what `str` never gave for a list of this order."""
+        score, _, seq = text.rpartition("_")
+        if not seq.isascii() or not seq.isdigit() or len(seq) > 18 or bool(score) != (sort == "score"):
+            raise ValueError("not a cursor of this list")
+        return cls(int(seq), float(score) if score else None)
 
 
 def list_parts(
-    connection: Connection, organisation: str, wanted: PartFilter, before_seq: int | None, limit: int
+    connection: Connection, organisation: str, wanted: PartFilter, after: Place | None, limit: int
 ) -> list[PartRecord]:
-    """Newest first, older than `before_seq` (keyset paging: page 1,000 costs what page 1 costs)."""
-    query = sa.select(parts).where(*_where(organisation, wanted))
-    if before_seq is not None:
-        query = query.where(parts.c.last_seq < before_seq)
-    return [_part(row) for row in connection.execute(query.order_by(parts.c.last_seq.desc()).limit(limit)).mappings()]
+    """The page behind `after` (keyset paging: page 1,000 costs what page 1 costs)."""
+    return _page(connection, organisation, wanted, after, limit, back=False)
 
 
 def part_by_id(connection: Connection, organisation: str, part_id: str) -> PartRecord | None:
     query = sa.select(parts).where(parts.c.organisation_id == organisation, parts.c.id == part_id)
     row = connection.execute(query).mappings().first()
-    return None if row is None else _part(row)
+    return None if row is None else PartRecord(**row)
 
 
 def neighbours(
-    connection: Connection, organisation: str, wanted: PartFilter, seq: int
+    connection: Connection, organisation: str, wanted: PartFilter, record: PartRecord
 ) -> tuple[str | None, str | None]:
-    """Ids of the parts just newer and just older than `seq` in the filtered list."""
-    base = sa.select(parts.c.id).where(*_where(organisation, wanted))
-    newer = connection.execute(base.where(parts.c.last_seq > seq).order_by(parts.c.last_seq).limit(1)).scalar()
-    older = connection.execute(base.where(parts.c.last_seq < seq).order_by(parts.c.last_seq.desc()).limit(1)).scalar()
-    return newer, older
+    """Ids of the parts just before and just behind `record` in the filtered list; it need not be in it itself."""
+    if wanted.sort == "score" and record.score is None:
+        return None, None
+    place = Place.of(record, wanted.sort)
+    before = _page(connection, organisation, wanted, place, 1, back=True)
+    behind = _page(connection, organisation, wanted, place, 1, back=False)
+    return (before[0].id if before else None), (behind[0].id if behind else None)
 
 
-def insert_decision(
-    connection: Connection,
-    organisation: str,
-    part_id: str,
-    decision: str,
-    note: str,
-    decided_by: str,
-    decided_at: datetime,
-) -> DecisionRecord:
-    """Append a decision about the part as it stands now, by its newest frame. The part must exist."""
-    part = part_by_id(connection, organisation, part_id)
-    assert part is not None
-    values: dict[str, Any] = {
-        "part_id": part_id,
-        "frame_id": part.last_frame_id,
-        "decision": decision,
-        "note": note,
-        "decided_by": decided_by,
-        "decided_at": decided_at,
-    }
-    inserted = connection.execute(decisions.insert(), {"organisation_id": organisation, **values})
-    assert inserted.inserted_primary_key is not None
-    connection.execute(parts.update().where(parts.c.id == part_id), {"decision": decision})
-    new = {"decision": decision, "note": note, "frame": part.last_frame_id, "verdict": part.verdict}
-    old = None if part.decision is None else {"decision": part.decision}
-    audit.record(connection, organisation, decided_by, "part.decided", f"part/{part_id}", old, new, decided_at)
-    return DecisionRecord(int(inserted.inserted_primary_key[0]), **values)
+def variants_of(connection: Connection, organisation: str) -> list[str]:
+    """Each variant that a part was seen of, found by jumping from one to the next in the index."""
+    found: list[str] = []
+    mine = sa.select(sa.func.min(parts.c.variant)).where(parts.c.organisation_id == organisation)
+    while (following := connection.execute(mine.where(parts.c.variant > (found or [""])[-1])).scalar()) is not None:
+        found.append(following)
+    return found
 
 
-def decisions_of(connection: Connection, organisation: str, part_id: str) -> list[DecisionRecord]:
-    """Oldest first."""
-    query = (
-        sa.select(decisions)
-        .where(decisions.c.organisation_id == organisation, decisions.c.part_id == part_id)
-        .order_by(decisions.c.id)
-    )
-    rows = connection.execute(query).mappings()
-    return [DecisionRecord(**{k: v for k, v in row.items() if k != "organisation_id"}) for row in rows]
+def _page(
+    connection: Connection, organisation: str, wanted: PartFilter, place: Place | None, limit: int, back: bool
+) -> list[PartRecord]:
+    """One query for each verdict where verdicts are asked for: each is a range of an index in the list's own order,
+    so that nothing is sorted, and what is read is what is shown."""
+    clauses = _where(connection, organisation, wanted)
+    order = [parts.c.score, parts.c.last_seq] if wanted.sort == "score" else [parts.c.last_seq]
+    if wanted.sort == "score":
+        clauses.append(parts.c.score.is_not(None))
+    if place is not None:
+        clauses.append(_beyond(order, place, back))
+    verdicts: tuple[str | None, ...] = wanted.verdict
+    if not verdicts:
+        verdicts = VERDICTS if wanted.review is not None and wanted.sort == "newest" else (None,)
+    rows: list[RowMapping] = []
+    for verdict in verdicts:
+        query = sa.select(parts).where(*clauses, *([] if verdict is None else [parts.c.verdict == verdict]))
+        query = query.order_by(*(column if back else column.desc() for column in order)).limit(limit)
+        rows.extend(connection.execute(query).mappings())
+    rows.sort(key=lambda row: tuple(row[column.name] for column in order), reverse=not back)
+    return [PartRecord(**row) for row in rows[:limit]]
 
 
-def _part(row: RowMapping) -> PartRecord:
-    return PartRecord(**row)
+def _beyond(order: list[sa.Column[Any]], place: Place, back: bool) -> sa.ColumnElement[bool]:
+    at = (place.seq,) if len(order) == 1 else (place.score, place.seq)
+    here, there = sa.tuple_(*order), sa.tuple_(*(sa.literal(value) for value in at))
+    return here > there if back else here < there
+
+
+def _where(connection: Connection, organisation: str, wanted: PartFilter) -> list[sa.ColumnElement[bool]]:
+    clauses: list[sa.ColumnElement[bool]] = [parts.c.organisation_id == organisation]
+    for name in ("line", "trial", "serial", "variant", "defect_class", "review"):
+        if (value := getattr(wanted, name)) is not None:
+            clauses.append(parts.c[name] == value)
+    if wanted.score_min is not None:
+        clauses.append(parts.c.score >= wanted.score_min)
+    if wanted.score_max is not None:
+        clauses.append(parts.c.score <= wanted.score_max)
+    if wanted.view is not None:
+        clauses.append(sa.exists().where(frames.c.part_id == parts.c.id, frames.c.view == wanted.view))
+    if wanted.decided_by is not None:
+        mine = sa.exists().where(
+            decisions.c.organisation_id == organisation,
+            decisions.c.decided_by == wanted.decided_by,
+            decisions.c.part_id == parts.c.id,
+        )
+        clauses.append(mine)
+    clauses.extend(_within(connection, organisation, wanted))
+    return clauses
+
+
+def _within(connection: Connection, organisation: str, wanted: PartFilter) -> Iterator[sa.ColumnElement[bool]]:
+    """The time span, and the range of the list's own order that it lies in, so that only that is walked."""
+    mine = sa.select(parts.c.last_seq).where(parts.c.organisation_id == organisation)
+    if wanted.since is not None:
+        first = mine.where(parts.c.last_at >= wanted.since).order_by(parts.c.last_at).limit(1)
+        seq = connection.execute(first).scalar()
+        yield sa.false() if seq is None else parts.c.last_seq >= seq - _OUT_OF_ORDER
+        yield parts.c.last_at >= wanted.since
+    if wanted.until is not None:
+        last = mine.where(parts.c.last_at < wanted.until).order_by(parts.c.last_at.desc()).limit(1)
+        seq = connection.execute(last).scalar()
+        yield sa.false() if seq is None else parts.c.last_seq <= seq + _OUT_OF_ORDER
+        yield parts.c.last_at < wanted.until

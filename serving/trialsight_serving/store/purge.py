@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from trialsight_serving.store.database import Database
 from trialsight_serving.store.images import ImageStore
-from trialsight_serving.store.tables import frames, unneeded_files
+from trialsight_serving.store.tables import frames, masks, unneeded_files
 
 YOUNG = timedelta(minutes=10)
 _BATCH = 20  # deleted while the store's lock is held: frames wait for it
@@ -69,5 +69,6 @@ def purge(database: Database, images: ImageStore, now: datetime | None = None) -
 
 def needed_files(connection: Connection, names: Sequence[str]) -> frozenset[str]:
     """Those of `names` that a row needs."""
-    queries = (sa.select(column).where(column.in_(names)) for column in (frames.c.image_sha256, frames.c.map_sha256))
+    columns = frames.c.image_sha256, frames.c.map_sha256, masks.c.sha256
+    queries = (sa.select(column).where(column.in_(names)) for column in columns)
     return frozenset(connection.execute(sa.union(*queries)).scalars())

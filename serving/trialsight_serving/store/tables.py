@@ -71,6 +71,7 @@ line_views = sa.Table(
 )
 
 # verdict and score are the worst over the newest frame of each view; last_seq orders the list, newest first.
+# decision, review and defect_class sum up what people decided (`store.standing`); the queue filters by them.
 parts = sa.Table(
     "parts",
     metadata,
@@ -82,7 +83,10 @@ parts = sa.Table(
     sa.Column("verdict", sa.String(16), nullable=False),
     sa.Column("reason", sa.Text),
     sa.Column("score", sa.Float),
+    sa.Column("variant", sa.String(200), nullable=False, server_default=""),
     sa.Column("decision", sa.String(32)),
+    sa.Column("review", sa.String(16), nullable=False, server_default="unreviewed"),
+    sa.Column("defect_class", sa.String(64)),
     sa.Column("last_seq", sa.BigInteger, nullable=False),
     sa.Column("last_frame_id", sa.String(32), nullable=False),
     sa.Column("last_at", UtcTime, nullable=False),
@@ -90,6 +94,12 @@ parts = sa.Table(
     sa.Index("ix_parts_newest", "organisation_id", "last_seq"),
     sa.Index("ix_parts_line", "organisation_id", "line", "last_seq"),
     sa.Index("ix_parts_verdict", "organisation_id", "verdict", "last_seq"),
+    sa.Index("ix_parts_review", "organisation_id", "review", "verdict", "last_seq"),
+    sa.Index("ix_parts_trial", "organisation_id", "trial", "last_seq"),
+    sa.Index("ix_parts_variant", "organisation_id", "variant", "last_seq"),
+    sa.Index("ix_parts_class", "organisation_id", "defect_class", "last_seq"),
+    sa.Index("ix_parts_score", "organisation_id", "score", "last_seq"),
+    sa.Index("ix_parts_time", "organisation_id", "last_at", "last_seq"),
 )
 
 frames = sa.Table(
@@ -205,7 +215,8 @@ shadow_results = sa.Table(
     sa.Index("ix_shadow_results_pair", "organisation_id", "recipe", "challenger", "champion", "agrees", "id"),
 )
 
-# Append-only: a changed mind is a new row.
+# Append-only: a changed mind is a new row, and so is an undo, whose `undoes` is the `key` of what it takes back.
+# `key` is made by whoever decides, so that sending it twice stores it once; `bulk` is shared by one triage's rows.
 decisions = sa.Table(
     "decisions",
     metadata,
@@ -217,7 +228,40 @@ decisions = sa.Table(
     sa.Column("note", sa.Text, nullable=False, server_default=""),
     sa.Column("decided_by", sa.String(200), nullable=False),
     sa.Column("decided_at", UtcTime, nullable=False),
+    sa.Column("key", sa.String(100), nullable=False, server_default=""),
+    sa.Column("defect_class", sa.String(64)),
+    sa.Column("bulk", sa.String(64)),
+    sa.Column("undoes", sa.String(100)),
     sa.Index("ix_decisions_part", "part_id", "id"),
+    sa.Index("ix_decisions_key", "organisation_id", "key", unique=True),
+    sa.Index("ix_decisions_who", "organisation_id", "decided_by", "part_id"),
+)
+
+# Append-only: a person's mask of a frame's defects, a 1-bit PNG in the image store; the newest is the label.
+masks = sa.Table(
+    "masks",
+    metadata,
+    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
+    _organisation(),
+    sa.Column("part_id", sa.String(32), sa.ForeignKey("parts.id"), nullable=False),
+    sa.Column("frame_id", sa.String(32), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("area_px", sa.BigInteger, nullable=False),
+    sa.Column("drawn_by", sa.String(200), nullable=False),
+    sa.Column("drawn_at", UtcTime, nullable=False),
+    sa.Index("ix_masks_part", "part_id", "id"),
+    sa.Index("ix_masks_file", "sha256"),
+)
+
+# What an organisation calls its defects. `number`: the key 1-9 that gives the class, if any.
+defect_classes = sa.Table(
+    "defect_classes",
+    metadata,
+    sa.Column("organisation_id", sa.String(32), sa.ForeignKey("organisations.id"), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("name_en", sa.String(100), nullable=False),
+    sa.Column("name_zh", sa.String(100), nullable=False),
+    sa.Column("number", sa.Integer),
 )
 
 # Append-only by triggers; `old` and `new` are canonical JSON as text, so that what is hashed is what is stored.

@@ -17,10 +17,11 @@ from alembic.migration import MigrationContext
 from trialsight.errors import TrialsightError
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database
+from trialsight_serving.store.decisions import Decision, decisions_of, insert_decision
 from trialsight_serving.store.frames import FrameRecord, KeyTakenError, frame_by_id, frames_of_part, insert_frame
 from trialsight_serving.store.lines import add_line, bind_line, list_lines
 from trialsight_serving.store.maps import encode_map, to_8_bit
-from trialsight_serving.store.parts import PartFilter, decisions_of, insert_decision, list_parts, part_by_id
+from trialsight_serving.store.parts import PartFilter, list_parts, part_by_id
 from trialsight_serving.store.tables import ORGANISATION, metadata
 from trialsight_serving.store.writer import Writer
 
@@ -187,7 +188,7 @@ def test_decisions_are_appended_and_a_new_frame_asks_for_a_new_one(
     with database.write() as connection:
         part_id = insert_frame(connection, make_record(1), None).part_id
         for decision in ("confirm", "missed_defect"):
-            insert_decision(connection, ORGANISATION, part_id, decision, "", "mei", NOW)
+            insert_decision(connection, ORGANISATION, Decision(f"key-{decision}", part_id, decision), "mei", NOW)
         part = part_by_id(connection, ORGANISATION, part_id)
         assert part is not None
         assert part.decision == "missed_defect"

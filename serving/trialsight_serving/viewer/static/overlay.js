@@ -1,10 +1,14 @@
-// The defect map over the picture: heat or outlines. The server sends one channel and a scale; colour is made here.
+// The defect map over the picture, as heat or as outlines. The server sends one channel and a scale; colour, threshold
+// and opacity are made here.
 
 /**
- * @typedef {{contour: [number, number][], peak: number}} Region
- * @typedef {{width_px: number, height_px: number, regions: Region[], map_url: string | null,
- *            thresholds: {t1: number, t2: number, region: number}}} Frame
- * @typedef {{width: number, height: number, codes: Uint8ClampedArray, scale: number}} DefectMap
+ * @typedef {import("./pictures.js").DefectMap} DefectMap
+ * @typedef {import("./stage.js").View} View
+ * @typedef {{contour: [number, number][], box_px: [number, number, number, number]}} Region
+ * @typedef {{id: string, part: string, state: string, verdict: string, width_px: number, height_px: number,
+ *            regions: Region[], thresholds: {t1: number, t2: number, region: number}, image_url: string,
+ *            map_url: string | null, mask_url: string, has_mask: boolean, reference_url: string,
+ *            mm: number[][] | null}} Frame
  */
 
 // Yellow, orange, red, magenta: far from the grays of metal, and rising in strength.
@@ -16,23 +20,6 @@ const STOPS = [
 ];
 
 /**
- * @param {string} url
- * @returns {Promise<DefectMap>}
- */
-export async function loadMap(url) {
-  const response = await fetch(`${url}?bits=8`);
-  if (!response.ok) throw new Error(response.statusText);
-  const bitmap = await createImageBitmap(await response.blob(), { colorSpaceConversion: "none" });
-  const { width, height } = bitmap;
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(width, height).getContext("2d"));
-  context.drawImage(bitmap, 0, 0);
-  const pixels = context.getImageData(0, 0, width, height).data;
-  const codes = new Uint8ClampedArray(width * height);
-  for (let i = 0; i < codes.length; i++) codes[i] = pixels[4 * i];
-  return { width, height, codes, scale: Number(response.headers.get("X-Map-Scale")) };
-}
-
-/**
  * The score at a place of the frame, in frame pixels.
  * @param {DefectMap} map @param {Frame} frame @param {number} x @param {number} y
  */
@@ -42,55 +29,100 @@ export function scoreAt(map, frame, x, y) {
   return (map.codes[row * map.width + column] / 255) * map.scale;
 }
 
-/** @param {HTMLCanvasElement} canvas @param {DefectMap} map @param {Frame} frame */
-export function drawHeat(canvas, map, frame) {
-  const context = cleared(canvas);
+/** A place of the frame in mm. @param {number[][]} matrix @param {number} x @param {number} y */
+export function inMm([a, b, c], x, y) {
+  const w = c[0] * x + c[1] * y + c[2];
+  return { x: (a[0] * x + a[1] * y + a[2]) / w, y: (b[0] * x + b[1] * y + b[2]) / w };
+}
+
+/**
+ * The map in colours, one pixel for one of the map.
+ * @param {DefectMap} map @param {number} threshold
+ */
+export function heatOf(map, threshold) {
   const picture = new ImageData(map.width, map.height);
-  // Colour begins between what is usual in this picture and the region threshold, so that a good surface stays clean.
+  // Colour begins between what is usual in this picture and the threshold, so that a good surface stays clean.
   const usual = (median(map.codes) / 255) * map.scale;
-  const edge = frame.thresholds.region;
-  const low = Math.min(edge * 0.95, (usual + 2 * edge) / 3);
-  const high = low + Math.max((edge - low) * 3, 1e-6);
+  const low = Math.min(threshold * 0.95, (usual + 2 * threshold) / 3);
+  const high = low + Math.max((threshold - low) * 3, 1e-6);
   for (let i = 0; i < map.codes.length; i++) {
     const heat = ((map.codes[i] / 255) * map.scale - low) / (high - low);
     if (heat <= 0) continue;
     const [r, g, b] = colour(Math.min(heat, 1));
     picture.data.set([r, g, b, 255 * Math.min(1, 0.15 + 1.5 * heat)], 4 * i);
   }
-  const small = new OffscreenCanvas(map.width, map.height);
-  /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d")).putImageData(picture, 0, 0);
-  context.imageSmoothingEnabled = true;
-  context.drawImage(small, 0, 0, canvas.width, canvas.height);
+  const canvas = new OffscreenCanvas(map.width, map.height);
+  /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d")).putImageData(picture, 0, 0);
+  return canvas;
+}
+
+/** @param {Region[]} regions as the service measured them @returns {Path2D} in frame pixels */
+export function outlinesOf(regions) {
+  const path = new Path2D();
+  for (const { contour } of regions) {
+    contour.forEach(([x, y], i) => (i ? path.lineTo(x, y) : path.moveTo(x, y)));
+    path.closePath();
+  }
+  return path;
 }
 
 /**
- * @param {HTMLCanvasElement} canvas @param {Frame} frame
- * @param {number | null} strong the region to draw stronger
+ * Where the map crosses a threshold, along its own pixels.
+ * @param {DefectMap} map @param {Frame} frame @param {number} threshold
+ * @returns {{path: Path2D, share: number}} in frame pixels, and how much of the frame lies above
  */
-export function drawContours(canvas, frame, strong = null) {
-  const context = cleared(canvas);
-  const unit = Math.max(1, Math.max(canvas.width, canvas.height) / 500);
-  const [sx, sy] = [canvas.width / frame.width_px, canvas.height / frame.height_px];
-  frame.regions.forEach((region, index) => {
-    const path = new Path2D();
-    region.contour.forEach(([x, y], i) => (i ? path.lineTo(x * sx, y * sy) : path.moveTo(x * sx, y * sy)));
-    path.closePath();
-    const width = unit * (index === strong ? 3 : 1.6);
-    context.lineJoin = "round";
-    context.lineWidth = width + 2 * unit; // a dark edge keeps the line visible on bright metal
-    context.strokeStyle = "rgba(0, 0, 0, 0.75)";
-    context.stroke(path);
-    context.lineWidth = width;
-    context.strokeStyle = index === strong ? "#ffffff" : "#ffcf3f";
-    context.stroke(path);
-  });
+export function crossings(map, frame, threshold) {
+  const path = new Path2D();
+  const code = (threshold / map.scale) * 255;
+  const [w, h] = [frame.width_px / map.width, frame.height_px / map.height];
+  let cells = 0;
+  /** @param {number} column @param {number} row */
+  const above = (column, row) =>
+    column >= 0 && row >= 0 && column < map.width && row < map.height && map.codes[row * map.width + column] >= code;
+  for (let row = 0; row <= map.height; row++) {
+    for (let column = 0; column <= map.width; column++) {
+      const here = above(column, row);
+      if (here) cells++;
+      if (here !== above(column - 1, row)) line(path, column * w, row * h, column * w, (row + 1) * h);
+      if (here !== above(column, row - 1)) line(path, column * w, row * h, (column + 1) * w, row * h);
+    }
+  }
+  return { path, share: cells / (map.width * map.height) };
 }
 
-/** @param {HTMLCanvasElement} canvas */
-export function cleared(canvas) {
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  return context;
+/**
+ * @param {CanvasRenderingContext2D} context @param {View} view
+ * @param {Frame} frame @param {OffscreenCanvas} heat @param {number} opacity
+ */
+export function paintHeat(context, view, frame, heat, opacity) {
+  context.globalAlpha = opacity;
+  context.imageSmoothingEnabled = true;
+  const { x, y, scale } = view;
+  context.drawImage(heat, -x * scale, -y * scale, frame.width_px * scale, frame.height_px * scale);
+  context.globalAlpha = 1;
+}
+
+/** @param {CanvasRenderingContext2D} context @param {View} view @param {Path2D} path @param {boolean} strong */
+export function paintOutlines(context, view, path, opacity = 1, strong = false) {
+  const { x, y, scale } = view;
+  const unit = devicePixelRatio / scale;
+  context.save();
+  context.globalAlpha = opacity;
+  context.setTransform(scale, 0, 0, scale, -x * scale, -y * scale);
+  context.lineJoin = "round";
+  context.lineWidth = (strong ? 5 : 3.6) * unit; // a dark edge keeps the line visible on bright metal
+  context.strokeStyle = "rgba(0, 0, 0, 0.75)";
+  context.stroke(path);
+  context.lineWidth = (strong ? 3 : 1.6) * unit;
+  context.strokeStyle = strong ? "#ffffff" : "#ffcf3f";
+  context.stroke(path);
+  context.restore();
+}
+
+/** @param {Path2D} path @param {number} x1 @param {number} y1 @param {number} x2 @param {number} y2 */
+function line(path, x1, y1, x2, y2) {
+  path.moveTo(x1, y1);
+  path.lineTo(x2, y2);
 }
 
 /** @param {Uint8ClampedArray} codes */

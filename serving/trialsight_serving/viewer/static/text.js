@@ -1,7 +1,15 @@
-// What every page shares: texts in the reader's language, and times in the reader's zone.
+// Texts in the reader's language, and times in the reader's zone. The catalogue comes with each page.
 
 /** @type {Record<string, string>} */
-const texts = JSON.parse(document.body.dataset.texts ?? "{}");
+let texts = {};
+/** @type {Intl.DateTimeFormat} */
+let format;
+
+/** Takes the catalogue of the page that is shown now. */
+export function readTexts() {
+  texts = JSON.parse(document.body.dataset.texts ?? "{}");
+  format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
+}
 
 /**
  * @param {string} key
@@ -10,8 +18,6 @@ const texts = JSON.parse(document.body.dataset.texts ?? "{}");
 export function text(key, values = {}) {
   return (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 }
-
-const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
 
 /** @param {ParentNode} root */
 export function localTimes(root = document) {
