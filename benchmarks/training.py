@@ -12,7 +12,7 @@ import yaml
 from trialsight.errors import TrialsightError
 
 # What happens after the detector is fitted and its thresholds are set. anomalib's `Engine.fit` does none of it.
-AFTER_FIT = frozenset({"store", "export", "evaluation", "tracking", "total"})
+AFTER_FIT = frozenset({"store", "export", "evaluation", "variants", "tracking", "total"})
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The card: everything about a model that is not in the graph. Written by training, read by whoever inspects."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
+from trialsight.engines import EngineName
 from trialsight.geometry.register import Registration
 from trialsight.judging import Judging
 from trialsight.verdict import Thresholds, Verdict
@@ -79,6 +80,31 @@ class GoldenFrame:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """Another form of the graph, offered because it passed its own gate (docs/decisions/0010-variants.md).
+
+    `file`: its graph in the package; `bytes`: that file's size. `engine`: the only one that can run it, None for any.
+    `precision`: what that engine may compute in. Thresholds, promise and golden scores (in the order of the card's
+    golden frames) are its own. `metrics`, over the frames that it was tried on (`frames`, `auroc_frames` of them test
+    parts): `image_auroc` and its `image_auroc_difference` to the card's graph, None without labels; `map_difference`,
+    the largest, relative to the map's largest value; `verdict_agreement`, the share of equal verdicts;
+    `good_score_shift`, the median, and `good_score_noise`, the 95 % quantile around it, in units of the calibrated
+    scores' spread (median to t2).
+    """
+
+    name: str
+    file: str
+    sha256: str
+    bytes: int
+    thresholds: Thresholds
+    promise: Promise
+    golden_scores: tuple[float, ...]
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    engine: EngineName | None = None
+    precision: Literal["f32", "bf16"] = "f32"
+
+
+@dataclass(frozen=True)
 class Provenance:
     dataset_sha256: str
     seed: int
@@ -110,11 +136,23 @@ class Card:
     variant: str = ""
     deadline_ms: int = 2000
     judging: Judging = field(default_factory=Judging)
+    variants: tuple[Variant, ...] = ()
     format: int = FORMAT
 
     def __post_init__(self) -> None:
         if self.format != FORMAT:
             raise ValueError(f"format {self.format} is not the format {FORMAT} that this version reads")
+        for variant in self.variants:
+            if len(variant.golden_scores) != len(self.golden):
+                counts = f"{len(variant.golden_scores)} golden scores for {len(self.golden)} golden frames"
+                raise ValueError(f"variant {variant.name} has {counts}")
+
+    def as_variant(self, variant: Variant) -> "Card":
+        """The card with the variant's thresholds, promise and golden scores in place of the fp32 graph's."""
+        golden = tuple(
+            replace(frame, score=score) for frame, score in zip(self.golden, variant.golden_scores, strict=True)
+        )
+        return replace(self, thresholds=variant.thresholds, promise=variant.promise, golden=golden)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

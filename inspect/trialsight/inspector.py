@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from trialsight.card import Card
 from trialsight.detector import Detector, Output
+from trialsight.engines import EngineName, describe_runtime
 from trialsight.errors import FrameError, FrameFault, PackageError
 from trialsight.image import ImageHeader, Limits, check_header
 from trialsight.judge import Judge
-from trialsight.package import Package, load_package
+from trialsight.package import FP32, Package, load_package
 from trialsight.prepare import Prepared, Preparer
 from trialsight.regions import Region
 from trialsight.verdict import Thresholds, Verdict
@@ -40,17 +41,26 @@ class Inspection:
 
 
 class Inspector:
-    """One loaded model. Safe to call from many threads.
+    """One loaded model. Safe to call from many threads. `runtime` says what computes it, for logs.
 
     >>> inspector = Inspector.load(Path("packages/bracket/1"))      # doctest: +SKIP
     >>> inspector(Path("part.jpg").read_bytes()).verdict            # doctest: +SKIP
     <Verdict.REJECT: 'reject'>
     """
 
-    def __init__(self, package: Package, threads: int = 1, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        package: Package,
+        threads: int = 1,
+        limits: Limits | None = None,
+        engine: EngineName | None = None,
+    ) -> None:
         self.package = package
         self.limits = limits or Limits()
-        self._detector = Detector(package.graph, threads)
+        variant = package.variant
+        engine = engine or (variant.engine if variant else None) or "onnxruntime"
+        self._detector = Detector(package.graph, threads, engine, variant.precision if variant else "f32")
+        self.runtime = describe_runtime(package.variant_name, engine, threads)
         self._preparer = Preparer(package.card.preparation, package.reference())
         preparation = package.card.preparation
         try:
@@ -64,9 +74,17 @@ class Inspector:
             raise PackageError(f"{package.folder} doesn't run: {problem}", "train or export it again") from error
 
     @classmethod
-    def load(cls, folder: Path | str, threads: int = 1, limits: Limits | None = None) -> "Inspector":
-        """Load and verify a package folder. Raises PackageError."""
-        return cls(load_package(Path(folder)), threads, limits)
+    def load(
+        cls,
+        folder: Path | str,
+        threads: int = 1,
+        limits: Limits | None = None,
+        variant: str = FP32,
+        engine: EngineName | None = None,
+    ) -> "Inspector":
+        """Load and verify a package folder. `threads`: that one call computes on. `variant`: which of the package's
+        graphs. `engine`: what runs it; left out, ONNX Runtime. Raises PackageError."""
+        return cls(load_package(Path(folder)).as_variant(variant), threads, limits, engine)
 
     @property
     def card(self) -> Card:

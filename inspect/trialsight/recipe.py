@@ -22,6 +22,7 @@ from trialsight.regions import Morphology
 from trialsight.rules import Rule
 from trialsight.structure import structure
 
+VariantName = Literal["fp16", "int8", "bf16"]
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -171,6 +172,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Recipe:
+    """`variants`: forms of the graph that the package shall hold beside fp32, each as far as it passes its gate.
+    `fp16`: half the size, fp32's speed. `int8`: faster. `bf16`: fp32's graph by OpenVINO in bfloat16, for processors
+    with AMX."""
+
     name: str
     product: str = ""
     variant: str = ""
@@ -182,6 +187,7 @@ class Recipe:
     rules: tuple[Rule, ...] = ()
     morphology: Morphology = field(default_factory=Morphology)
     health: HealthSpec = field(default_factory=HealthSpec)
+    variants: tuple[VariantName, ...] = ("fp16", "int8")
     deadline_ms: int = 2000
     seed: int = 0
 
@@ -190,6 +196,8 @@ class Recipe:
             raise ValueError(
                 f"name {self.name!r} must be 1-63 of a-z, 0-9, '-' and '_', and start with a letter or a digit"
             )
+        if len(set(self.variants)) < len(self.variants):
+            raise ValueError(f"variants name one twice: {', '.join(self.variants)}")
         if self.deadline_ms <= 0:
             raise ValueError(f"deadline_ms must be above 0, got {self.deadline_ms}")
         self.judging(None)  # so that a rule that can't work is refused here, not when the model is made

@@ -41,7 +41,7 @@ def bracket_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 
 @pytest.fixture(scope="session")
 def tiny_recipe() -> Recipe:
-    return Recipe(name="tiny", detector=DetectorSpec(bank_size=300), calibration=Calibration(folds=3))
+    return Recipe(name="tiny", detector=DetectorSpec(bank_size=300), calibration=Calibration(folds=3), variants=())
 
 
 MakeSet = Callable[..., Path]

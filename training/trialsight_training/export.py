@@ -1,10 +1,5 @@
 """The fitted model to an ONNX file, checked against torch before anybody may use it."""
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +9,7 @@ from torch import nn
 
 from trialsight.detector import EMBEDDING, INPUT, OUTPUTS
 from trialsight.errors import TrialsightError
+from trialsight_training.quiet import quiet
 
 OPSET = 18
 # Largest difference between torch and ONNX Runtime that is taken, relative to the largest value.
@@ -25,9 +21,7 @@ def export_onnx(model: nn.Module, frame_size_px: tuple[int, int], path: Path) ->
     width, height = frame_size_px
     # Two frames: a batch of one would be taken for a constant.
     example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
-    # The exporter prints its progress and warns of its own internals.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet("torch.onnx"):
-        warnings.simplefilter("ignore")
+    with quiet("torch.onnx"):
         torch.onnx.export(
             model,
             (example,),
@@ -72,14 +66,3 @@ def _difference(model: nn.Module, session: object, batch: NDArray[np.uint8]) -> 
     scales = [max(float(np.abs(one).max()), 1e-6) for one in expected]
     # A NaN on either side makes the maximum NaN, which no tolerance takes.
     return float(np.max([np.abs(e - f).max() / s for e, f, s in zip(expected, found, scales, strict=True)]))
-
-
-@contextlib.contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from trialsight.card import Card, Provenance
+from trialsight.engines import cores
 from trialsight.errors import TrialsightError
 from trialsight.files import move_folder, write_atomic
 from trialsight.home import Home
+from trialsight.inspector import Inspector
 from trialsight.package import load_package
 from trialsight.recipe import Recipe
 from trialsight.verdict import Verdict
@@ -26,6 +28,7 @@ from trialsight_training.promise import check_promise
 from trialsight_training.reference import reference_picture
 from trialsight_training.report import evaluation_report
 from trialsight_training.track import PACKAGE, Run, tracking
+from trialsight_training.variants import add_variants
 
 REPORT = "report.html"
 
@@ -94,7 +97,10 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
             inspector = write_package(folder, fitted, recipe, preparer, reference, calibrated, train, provenance)
         with progress.task("evaluation", 2 * len(image_set.test)) as step:
             evaluation = evaluate_package(inspector, image_set.test, step)
-            card = complete_package(inspector, evaluation, train)
+            complete_package(inspector, evaluation, train)
+        with progress.task("variants"):
+            complete = Inspector.load(folder, threads=cores())
+            card = add_variants(complete, recipe.variants, train, evaluation.judged, progress.note)
         _warn(card, evaluation, progress)
         with progress.task("tracking"):
             title = f"{recipe.name}, run {opened.run_id[:8]}"
