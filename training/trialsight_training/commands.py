@@ -1,9 +1,13 @@
-"""`trialsight train` and `trialsight evaluate`."""
+"""`trialsight train`, `trialsight evaluate` and `trialsight compare`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from trialsight_training.bootstrap import Difference
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the image set.")]
 HomeFolder = Annotated[Path | None, typer.Option("--home", help="Folder of all that Trialsight writes.")]
@@ -94,6 +98,63 @@ def evaluate(
         typer.echo(json.dumps(result | ({} if report is None else {"report": str(report)})))
     else:
         _table(str(folder), evaluation.metrics)
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="The model to compare with: a folder, or RECIPE/VERSION.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other one.")],
+    data: Data,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Exit with 3 unless B's image AUROC is sure to lie no more than this below A's.", min=0),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the differences and disagreements as an HTML file.")
+    ] = None,
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure two models on the same parts: differences with intervals, and where the verdicts part."""
+    import json
+
+    from trialsight.files import write_atomic
+    from trialsight.home import Home
+    from trialsight.inspector import Inspector
+    from trialsight_training.choose import choose_package, measured_set
+    from trialsight_training.compare import compare as compare_evaluations
+    from trialsight_training.evaluate import evaluate_package
+    from trialsight_training.progress import Progress
+    from trialsight_training.report import comparison_report
+
+    inspectors = [Inspector.load(choose_package(name, Home.at(home)), threads=2) for name in (a, b)]
+    image_set = measured_set(data)
+    progress = Progress()
+    evaluations = []
+    for name, inspector in zip((a, b), inspectors, strict=True):
+        with progress.task(name, 2 * len(image_set.test)) as step:
+            evaluations.append(evaluate_package(inspector, image_set.test, step))
+    found = compare_evaluations(*evaluations)
+    holds = None if margin is None else found.keeps(margin)
+    if report is not None:
+        cards = (inspectors[0].card, inspectors[1].card)
+        write_atomic(report, comparison_report((a, b), cards, found, image_set, margin).encode())
+    if as_json:
+        typer.echo(json.dumps({"a": a, "b": b, "margin": margin, "holds": holds, **found.to_json()}))
+    else:
+        _compared(a, b, found.differences)
+    if holds is False:
+        raise typer.Exit(3)
+
+
+def _compared(a: str, b: str, differences: "Sequence[Difference]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "A", "B", "B - A", "95 % interval", title=f"A {a}, B {b}", title_justify="left")
+    for one in differences:
+        interval = "-" if one.low is None else f"{one.low:+.4f} to {one.high:+.4f}"
+        table.add_row(one.name, f"{one.a:.4f}", f"{one.b:.4f}", f"{one.difference:+.4f}", interval)
+    Console(soft_wrap=True).print(table)
 
 
 def _table(title: str, rows: dict[str, Any]) -> None:
