@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 DEFAULT = "trialsight-home"
 
@@ -48,6 +49,10 @@ class Home:
     def tracking_uri(self) -> str:
         """MLFLOW_TRACKING_URI, else a SQLite store in the home."""
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
+
+    def camera(self, line: str, view: str) -> Path:
+        """Where an agent's frames wait for their answers. Names are spelled so that any of them is one folder."""
+        return self.root / "camera" / quote(f"{line}-{view}", safe="")
 
     @property
     def logs(self) -> Path:

@@ -2,17 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
 @dataclass(frozen=True)
 class CameraFrame:
-    """One encoded frame as a camera sends it. `truth` is `good`, a defect's name, or None where nobody knows."""
+    """One encoded frame as a camera sends it. `truth` is `good`, a defect's name, or None where nobody knows.
+
+    `captured_at`: None for now. `origin`: a name for the frame by which a source that shows it again is understood to
+    (a file's, say); empty where no frame comes twice.
+    """
 
     data: bytes
     content_type: str
     part: str
     truth: str | None = None
+    captured_at: datetime | None = None
+    origin: str = ""
 
 
 class FrameSource(Protocol):

@@ -3,14 +3,11 @@
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import httpx
 import pytest
 
-from trialsight.errors import TrialsightError
 from trialsight.home import Home
-from trialsight_serving.camera.sources import limited, open_source
 from trialsight_serving.client import Client, ServiceError
 
 
@@ -82,27 +79,3 @@ def test_a_frame_and_its_answer(promoted: Home, serve: Callable[..., httpx.Clien
         again = client.post_frame("L1", bad, "image/png", part="P-1", key="k")
     assert (result.verdict, result.part, result.view, result.trial) == ("reject", "P-1", "top", "T1")
     assert again.id == result.id
-
-
-def test_sources(tmp_path: Path, good: bytes) -> None:
-    for name in ("b.png", "a.png", "notes.txt"):
-        (tmp_path / name).write_bytes(good)
-    frames = list(open_source(str(tmp_path), None, 0.0))
-    assert [(frame.part, frame.truth, frame.content_type) for frame in frames] == [
-        (f"{tmp_path.name}-a", None, "image/png"),
-        (f"{tmp_path.name}-b", None, "image/png"),
-    ]
-    shuffled = {tuple(frame.part for frame in open_source(str(tmp_path), seed, 0.0)) for seed in range(8)}
-    assert len(shuffled) == 2
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(TrialsightError, match="holds no image"):
-        open_source(str(tmp_path / "empty"), None, 0.0)
-    with pytest.raises(TrialsightError, match="neither a folder nor a source"):
-        open_source("nothing", None, 0.0)
-
-
-def test_a_named_source_comes_from_whoever_offers_it() -> None:
-    frames = list(limited(open_source("simulated", 3, 1.0), 2))
-    assert [frame.truth for frame in frames].count("good") == 0
-    again = list(limited(open_source("simulated", 3, 1.0), 2))
-    assert [frame.data for frame in frames] == [frame.data for frame in again]

@@ -158,6 +158,7 @@ def test_the_camera_posts_a_folder_and_prints_a_line_a_frame(
     broken.write_bytes(b"no image")
     with service(promoted) as (_, url):
         command = [TRIALSIGHT, "camera", "--source", str(tmp_path / "set"), "--url", url, "--interval", "0", "--json"]
+        command += ["--home", str(tmp_path / "edge")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     shots = [json.loads(line) for line in done.stdout.splitlines()]
@@ -175,6 +176,7 @@ def test_the_camera_posts_a_folder_and_prints_a_line_a_frame(
 def test_ctrl_c_stops_a_camera_that_waits_for_its_service(tmp_path: Path, good: bytes) -> None:
     (tmp_path / "a.png").write_bytes(good)
     command = [TRIALSIGHT, "camera", "--source", str(tmp_path), "--url", "http://127.0.0.1:9"]
+    command += ["--home", str(tmp_path / "edge")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     assert "does not answer" in process.stderr.readline()

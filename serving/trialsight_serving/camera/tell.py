@@ -36,6 +36,9 @@ class Teller:
         )
         self._out.print(line if shot.problem is None else line.append(f"  {shot.problem}"))
 
+    def warn(self, what: str) -> None:
+        self._err.print(what, style="yellow", soft_wrap=True)
+
     def retrying(self, why: str, seconds: float) -> None:
         self._err.print(f"{why}; again in {seconds:.1f} s", style="dim", soft_wrap=True)
 

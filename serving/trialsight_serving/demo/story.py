@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trialsight.errors import TrialsightError
-from trialsight.files import write_json_atomic
+from trialsight.files import remove_folder, write_json_atomic
 from trialsight.home import Home
 from trialsight_serving.demo.processes import background, run_step, wait_ready
 from trialsight_serving.demo.summary import DemoFrame, Totals, add_up, to_json, why_it_failed
@@ -69,6 +69,9 @@ def play(home: Home, port: int, seed: int, frames: int | None, console: Console)
 def _watch(home: Home, url: str, seed: int, frames: int | None, console: Console) -> list[DemoFrame]:
     """Print each verdict as it comes. Without a number of frames this ends with KeyboardInterrupt only."""
     words = ["camera", "--source", "simulated", "--line", LINE, "--url", url, "--seed", str(seed), "--json"]
+    buffer = home.root / "camera" / "demo"
+    remove_folder(buffer)  # frames that an earlier demo left would be counted as this one's
+    words += ["--buffer", str(buffer)]
     words += ["--defect-share", f"{DEFECT_SHARE:.4f}", "--interval", "0" if frames else "1"]
     words += ["--count", str(frames)] if frames else []
     inspected = []
