@@ -15,6 +15,12 @@ def inspect(
         Path | None, typer.Option(help="Write each image with its regions, measures and rule into this folder.")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write one row an image into this CSV file.")] = None,
+    variant: Annotated[str, typer.Option(help="Which of the package's graphs: fp32, fp16, int8 or bf16.")] = "fp32",
+    fastest: Annotated[
+        bool,
+        typer.Option("--fastest", help="Take the graph and runtime that are fastest here; remembered."),
+    ] = False,
+    home: Annotated[Path | None, typer.Option(help="Folder where --fastest remembers.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead of lines.")] = False,
 ) -> None:
     """Give each image its verdict. A file that can't be inspected gets `no_verdict` with the reason."""
@@ -23,16 +29,23 @@ def inspect(
     from rich.console import Console
     from rich.progress import Progress
 
+    from trialsight.fastest import load_fastest
+    from trialsight.home import Home
     from trialsight.inspector import Inspector
     from trialsight.overlay import draw
+    from trialsight.package import load_package
     from trialsight.report import describe, find_images, inspect_file, one_line, write_csv
 
     files = find_images(images)
     if not files:
         raise TrialsightError(f"no image among {', '.join(map(str, images))}", "JPEG, PNG, BMP and TIFF are taken")
-    inspector = Inspector.load(package)
-    rows = []
     console = Console(stderr=True)  # stdout carries the verdicts alone
+    if fastest:
+        inspector, choice = load_fastest(load_package(package), Home.at(home).runtimes, callers=1)
+        console.print(str(choice), highlight=False, soft_wrap=True)
+    else:
+        inspector = Inspector.load(package, variant=variant)
+    rows = []
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for file in progress.track(files, description="inspecting"):
             inspection = inspect_file(inspector, file)

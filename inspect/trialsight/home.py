@@ -42,6 +42,11 @@ class Home:
         return self.packages / recipe / str(version)
 
     @property
+    def runtimes(self) -> Path:
+        """Which way of running each package was found the fastest on which machine; may be deleted at any time."""
+        return self.root / "runtimes"
+
+    @property
     def mlflow_artifacts(self) -> Path:
         return self.root / "mlflow" / "artifacts"
 

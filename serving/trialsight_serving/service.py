@@ -52,7 +52,9 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     writer = Writer(database)
     images = open_images(settings)
     disks = ThreadPoolExecutor(FILE_THREADS, "disk")
-    models = ModelManager(settings.paths, database, writer, settings.limits, settings.model_memory_mb)
+    models = ModelManager(
+        settings.paths, database, writer, settings.limits, settings.model_memory_mb, settings.fastest_runtime
+    )
     follower = Follower(models, database, settings.poll_s)
     outbox = Drainer(settings.outbox, database, writer, settings.paths.root / "outbox.lock")
     metrics = Metrics()

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     model_memory_mb: int = Field(
         default=4096, ge=1, description="Beyond it, models that no line needs are put away, those longest unused first"
     )
+    fastest_runtime: bool = Field(
+        default=True, description="Try a model's gated forms before it goes live, take the fastest; else always fp32"
+    )
     drain_s: float = Field(default=10.0, ge=0, description="How long a stopping service lets running frames finish")
     default_lines: tuple[str, ...] = Field(default=("L1",), description="Lines of a fresh home")
     session_hours: float = Field(default=12.0, gt=0, description="How long a browser stays logged in")

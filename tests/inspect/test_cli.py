@@ -53,6 +53,15 @@ def test_inspect_prints_one_line_a_file(make_package: PackageMaker, images: Path
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["pass", "reject", "no_verdict"]
 
 
+def test_inspect_by_the_fastest_way_says_which_and_remembers_it(
+    make_package: PackageMaker, images: Path, tmp_path: Path
+) -> None:
+    done = trialsight("inspect", make_package(), images, "--fastest", "--home", tmp_path / "home")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["pass", "reject", "no_verdict"]
+    assert "fp32 in onnxruntime" in done.stderr
+    assert len(list((tmp_path / "home" / "runtimes").iterdir())) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

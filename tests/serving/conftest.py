@@ -44,6 +44,7 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("MLFLOW_TRACKING_URI", "TRIALSIGHT_HOME", "TRIALSIGHT_HOST", "TRIALSIGHT_PORT"):
             patch.delenv(name, raising=False)
         patch.setenv("TRIALSIGHT_CONFIG", str(tmp_path_factory.getbasetemp() / "no-settings.yaml"))
+        patch.setenv("TRIALSIGHT_FASTEST_RUNTIME", "false")  # the test of it says true; elsewhere it would take time
         yield
     structlog.reset_defaults()
 

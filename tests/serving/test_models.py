@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 from trialsight.card import Card
 from trialsight.cli import app as cli
 from trialsight.errors import TrialsightError
+from trialsight.gate import run_gate
 from trialsight.home import Home
 from trialsight.inspector import Inspector
 from trialsight.verdict import Verdict
 from trialsight_serving.models.changes import GateError
-from trialsight_serving.models.gate import run_gate
 from trialsight_serving.models.promotion import promote, rollback
 from trialsight_serving.models.registry import Registry, RegistryError
 
@@ -112,6 +112,19 @@ def test_the_command_prints_one_json_object(home: Home) -> None:
     said = json.loads(result.stdout)
     assert (said["recipe"], said["version"], said["lines"]) == (RECIPE, "1", ["L1"])
     assert [frame["problem"] for frame in said["gate"]["results"]] == [None, None]
+
+
+def test_a_service_takes_the_fastest_form_of_a_model_and_remembers_it(
+    promoted: Home, serve: Serve, frame: Callable[..., bytes]
+) -> None:
+    with serve(promoted, fastest_runtime=True) as client:
+        assert client.post(FRAMES, content=frame(), headers=PNG).json()["verdict"] == "pass"
+    (choice,) = promoted.runtimes.iterdir()
+    ways = [one["way"] for one in json.loads(choice.read_text())["tried"]]
+    assert {"variant": "fp32", "engine": "onnxruntime", "threads": 1} in ways
+    with serve(promoted, fastest_runtime=True) as client:
+        assert client.post(FRAMES, content=frame(blob=90), headers=PNG).json()["verdict"] == "reject"
+    assert list(promoted.runtimes.iterdir()) == [choice]
 
 
 def test_a_running_service_takes_up_a_new_champion_and_goes_back(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from trialsight.gate import run_gate
 from trialsight.inspector import Inspector
-from trialsight_serving.models.gate import run_gate
 from trialsight_serving.models.shelf import LiveModel, Shelf
 
 

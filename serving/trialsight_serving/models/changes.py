@@ -3,21 +3,26 @@
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+import structlog
 from sqlalchemy.engine import Connection
 
 from trialsight.card import Card
 from trialsight.errors import TrialsightError
+from trialsight.fastest import load_fastest
+from trialsight.gate import GateReport, run_gate
 from trialsight.image import Limits
 from trialsight.inspector import Inspector
 from trialsight.package import Package
-from trialsight_serving.models.gate import GateReport, run_gate
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from trialsight_serving.store import audit
 from trialsight_serving.store.database import Database
 from trialsight_serving.store.lines import ActiveModel, bind_line, bind_unbound_lines, list_lines, set_active
 from trialsight_serving.store.shadows import Evidence, evidence
 from trialsight_serving.store.tables import ORGANISATION
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,19 @@ class GateError(TrialsightError):
 
 
 def pass_gate(
-    package: Package, recipe: str, version: str, limits: Limits | None = None
+    package: Package, recipe: str, version: str, limits: Limits | None = None, runtimes: Path | None = None
 ) -> tuple[Inspector, GateReport]:
-    """Load a version and run its golden frames. Raises GateError naming the frame that failed, or PackageError."""
+    """Load a version and run its golden frames. `runtimes`: load the fastest of its forms on this machine, which are
+    remembered in that folder; None: fp32. Raises GateError naming the frame that failed, or PackageError."""
     if package.card.recipe != recipe:
         raise TrialsightError(
             f"version {version} of {recipe} holds a package of recipe {package.card.recipe}", "train it again"
         )
-    inspector = Inspector(package, limits=limits)
+    if runtimes is None:
+        inspector = Inspector(package, limits=limits)
+    else:
+        inspector, choice = load_fastest(package, runtimes, limits)
+        log.info("runtime chosen", recipe=recipe, version=version, runtime=str(choice))
     report = run_gate(inspector)
     if not report.ok:
         raise GateError(

@@ -51,13 +51,16 @@ class ModelManager:
     """Loading goes on outside the lock, so that a rollback never waits for it. `changes` counts what people have
     done to a recipe: a look at the registry that was begun before such a change ended is worth nothing."""
 
-    def __init__(self, home: Home, database: Database, writer: Writer, limits: Limits, memory_mb: int) -> None:
+    def __init__(
+        self, home: Home, database: Database, writer: Writer, limits: Limits, memory_mb: int, fastest: bool = True
+    ) -> None:
         self.registry = Registry(home)
         self.registry_problem: str | None = None
         self.changes: Counter[str] = Counter()
         self.faults: dict[tuple[str, str], Fault] = {}  # by recipe and alias
         self.behind: dict[str, tuple[str, str]] = {}  # rolled back while MLflow was away: champion and previous
         self._database, self._writer, self._limits = database, writer, limits
+        self._runtimes = home.runtimes if fastest else None
         self._shelf = Shelf(memory_mb * 2**20)
         self._lock = threading.RLock()
         self._live: dict[str, LiveModel] = {}
@@ -143,7 +146,7 @@ class ModelManager:
                     f"{recipe} version {version} would take {needed / 2**20:.0f} MB of memory, beyond the budget",
                     "bind a line to the recipe, or raise model_memory_mb in the service's settings",
                 )
-            inspector, report = pass_gate(package, recipe, version, self._limits)
+            inspector, report = pass_gate(package, recipe, version, self._limits, self._runtimes)
             model = LiveModel(recipe, version, inspector, report, datetime.now(UTC), needed)
         with self._lock:
             self._shelf.put(model)
@@ -214,7 +217,7 @@ class ModelManager:
             del self._challengers[recipe]
         self.faults.pop((recipe, CHAMPION), None)
         self._tidy()
-        log.info("model live", recipe=recipe, version=model.version, before=previous)
+        log.info("model live", recipe=recipe, version=model.version, before=previous, runtime=model.inspector.runtime)
 
     def _shadow(self, recipe: str, model: LiveModel | None) -> None:
         self.faults.pop((recipe, CHALLENGER), None)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trialsight.card import Card
+from trialsight.gate import GateReport
 from trialsight.inspector import Inspector
 from trialsight.package import Package
-from trialsight_serving.models.gate import GateReport
 
 Key = tuple[str, str]  # recipe, version
 _COPIES = 2  # ONNX Runtime holds weights as the file has them, and most of them packed for the processor too

@@ -1,5 +1,6 @@
 """The gate: a model goes live only when its golden frames get the verdicts and scores that its card promises."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trialsight.card import GoldenFrame
@@ -35,15 +36,26 @@ def run_gate(inspector: Inspector) -> GateReport:
     """Inspect the package's golden frames. At least one must pass and one be rejected: a model that can only say
     one thing proves nothing."""
     card = inspector.card
-    results = tuple(
-        _judge(inspector, golden, data)
-        for golden, data in zip(card.golden, inspector.package.golden_frames(), strict=True)
-    )
-    problems = [f"golden frame {result.file}: {result.problem}" for result in results if result.problem is not None]
+    results = _results(inspector)
+    problems = _problems(results)
     for verdict in (Verdict.PASS, Verdict.REJECT):
         if not any(golden.verdict is verdict for golden in card.golden):
             problems.append(f"no golden frame with the verdict {verdict}; the gate needs at least one")
     return GateReport(card.recipe, results, tuple(problems))
+
+
+def golden_problems(inspector: Inspector) -> list[str]:
+    """What is wrong with the golden frames' verdicts and scores, whatever frames the package has."""
+    return _problems(_results(inspector))
+
+
+def _results(inspector: Inspector) -> tuple[GoldenResult, ...]:
+    frames = zip(inspector.card.golden, inspector.package.golden_frames(), strict=True)
+    return tuple(_judge(inspector, golden, data) for golden, data in frames)
+
+
+def _problems(results: Sequence[GoldenResult]) -> list[str]:
+    return [f"golden frame {result.file}: {result.problem}" for result in results if result.problem is not None]
 
 
 def _judge(inspector: Inspector, golden: GoldenFrame, data: bytes) -> GoldenResult:
