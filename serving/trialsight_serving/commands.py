@@ -13,8 +13,9 @@ line = typer.Typer(help="The pilot lines and the recipe each is bound to.", no_a
 
 def serve(
     home: _Home = None,
-    host: Annotated[str | None, typer.Option(help="Address to bind; beyond loopback, keys are needed.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind.")] = None,
     port: Annotated[int | None, typer.Option(help="0 picks a free one.")] = None,
+    open_: Annotated[bool | None, typer.Option("--open", help="Ask nobody for a key; on loopback alone.")] = None,
     workers: Annotated[int | None, typer.Option(help="Inspection threads; as many as cores if left out.")] = None,
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C; running frames are finished first."""
@@ -22,7 +23,7 @@ def serve(
     from trialsight_serving.run import serve as run
 
     log.set_up()
-    given: dict[str, Any] = {"home": home, "host": host, "port": port, "workers": workers}
+    given: dict[str, Any] = {"home": home, "host": host, "port": port, "open": open_, "workers": workers}
     run(_settings({name: value for name, value in given.items() if value is not None}))
 
 
@@ -109,17 +110,9 @@ def unbind(
 
 
 def _settings(given: dict[str, Any]) -> Any:
-    from pydantic import ValidationError
+    from trialsight_serving.settings import read_settings
 
-    from trialsight.errors import TrialsightError
-    from trialsight_serving.settings import Settings
-
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise TrialsightError(f"setting {where}: {first['msg']}", "see configs/service/default.yaml") from None
+    return read_settings(given)
 
 
 def _database(home: Path | None) -> Any:

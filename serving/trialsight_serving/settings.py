@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
+from trialsight.errors import TrialsightError
 from trialsight.home import Home
 from trialsight.image import Limits
 from trialsight_serving.outbox.targets import Target
@@ -21,6 +23,7 @@ class Settings(BaseSettings):
 
     home: Path | None = Field(default=None, description="The folder that holds everything; else ./trialsight-home")
     host: str = "127.0.0.1"
+    open: bool = Field(default=False, description="Ask nobody for a key; on loopback alone")
     port: int = Field(default=8000, ge=0, le=65535)
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; else SQLite in the home")
     images_url: str | None = Field(default=None, description="s3://BUCKET/PREFIX; else files in the home")
@@ -71,6 +74,24 @@ class Settings(BaseSettings):
         return Limits(self.max_body_bytes, self.max_pixels)
 
     @property
-    def open_access(self) -> bool:
-        """Whether only this very machine can reach the service, so that it asks for no key."""
+    def on_loopback(self) -> bool:
+        """Whether only this very machine can reach the service."""
         return self.host in LOOPBACK
+
+    @field_validator("open")
+    @classmethod
+    def _open_on_loopback_alone(cls, value: bool, info: ValidationInfo) -> bool:
+        host = info.data.get("host")
+        if value and host not in LOOPBACK:
+            raise ValueError(f"{host} can be reached from other machines; use 127.0.0.1, or leave --open out")
+        return value
+
+
+def read_settings(given: dict[str, Any]) -> Settings:
+    """Raises TrialsightError naming the setting that can't be."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise TrialsightError(f"setting {where}: {first['msg']}", "see configs/service/default.yaml") from None

@@ -10,6 +10,7 @@ import pytest
 
 from trialsight.home import Home
 from trialsight.verdict import Verdict
+from trialsight_serving.access.principal import Role
 from trialsight_serving.schemas_review import DecisionKind, ReviewState
 from trialsight_serving.viewer.language import load_catalogues
 
@@ -61,6 +62,7 @@ def used_keys() -> set[str]:
     used |= {f"sort.{order}" for order in ("newest", "score")}
     used |= {f"saved.{state}" for state in ("saved", "saving", "waiting")}
     used |= {f"key.{action}" for action in re.findall(r'action: "(\w+)"', written["static"])}
+    used |= {f"role.{role}" for role in Role}
     return used | {"language"}
 
 

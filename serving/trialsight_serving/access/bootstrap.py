@@ -1,7 +1,7 @@
 """The first keys of a home."""
 
 from trialsight.errors import TrialsightError
-from trialsight_serving.access.keys import any_key, make_key
+from trialsight_serving.access.keys import anyone_known, make_key
 from trialsight_serving.access.principal import Role
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.audit import operator
@@ -13,7 +13,7 @@ def bootstrap(settings: Settings) -> dict[str, str]:
     database = open_database(settings)
     try:
         with database.write() as connection:
-            if any_key(connection):
+            if anyone_known(connection):
                 raise TrialsightError(
                     f"{settings.paths.root} has its first keys already; they were shown once and can't be shown again",
                     "use them, or start a fresh home",

@@ -1,55 +1,51 @@
-"""The door, as plain ASGI middleware: whose request this is, whether it comes from where it may, and safe headers."""
+"""The door, as plain ASGI middleware: whose request this is, and whether it comes from where it may."""
 
 import asyncio
+import ipaddress
+import time
 from urllib.parse import urlencode, urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from trialsight_serving.access.keys import who_has_key, who_has_session
+from trialsight_serving.access.headers import Reply
+from trialsight_serving.access.keys import anyone_known, note_use, who_has_key
 from trialsight_serving.access.principal import LOCAL, Principal
+from trialsight_serving.access.sessions import who_has_session
 from trialsight_serving.problems import Answer, Problem, fault
 from trialsight_serving.service import Service
+from trialsight_serving.settings import Settings
 
 COOKIE = "trialsight_session"
 _FORM_BYTES = 64 * 1024
-_OPEN_PATHS = ("/livez", "/readyz", "/login", "/favicon.ico")
+_OPEN_PATHS = ("/livez", "/readyz", "/login", "/login/oidc", "/login/oidc/back", "/favicon.ico")
 _PICTURES = ("/frames", "/infer", "/mask")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+_NOTE_USE_S = 60.0  # a key's last use is noted no more often
 
 
 class Guard:
-    """On loopback no key is asked for, so other doors must be shut: a foreign Host name (DNS rebinding) is refused.
+    """A service that asks nobody for a key is for this machine alone, so its other doors are shut: a foreign Host name
+    (DNS rebinding) and a forwarded caller are refused.
 
     A changing request that a browser sends from another site is refused everywhere. Faults that nobody foresaw end
     here, so that their answers carry the same headers.
     """
 
-    def __init__(self, app: ASGIApp, open_access: bool, answer: Answer) -> None:
-        self._app, self._open, self._answer = app, open_access, answer
+    def __init__(self, app: ASGIApp, settings: Settings, answer: Answer) -> None:
+        self._app, self._settings, self._answer = app, settings, answer
+        self._closed = not (settings.open or settings.on_loopback)
+        self._noted: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request, reply = Request(scope), _Reply(send)
+        request, reply = Request(scope), Reply(send, scope["scheme"] == "https")
         try:
-            self._check_host(request)
-            _check_site(request)
             scope.setdefault("state", {})["principal"] = await self._who(request)
             await self._app(scope, _bounded(request, receive), reply)
         except Problem as problem:
@@ -59,23 +55,19 @@ class Guard:
                 raise  # the server can only cut the connection now
             await self._answer(request, fault(request, error))(scope, receive, reply)
 
-    def _check_host(self, request: Request) -> None:
-        if self._open and _host_name(request.headers.get("host", "")) not in _LOCAL_NAMES:
-            raise Problem(
-                421,
-                "host-not-served",
-                "This host is not served here",
-                f"the service is open to this machine alone and was asked as {request.headers.get('host', '')!r}",
-                "use http://127.0.0.1, or bind another --host and log in with a key",
-            )
-
     async def _who(self, request: Request) -> Principal | None:
-        if self._open:
+        if _is_foreign(request):
+            origin = request.headers.get("origin")
+            raise Problem(
+                403, "cross-site", "Cross-site request", f"a page of another site ({origin}) sent this request"
+            )
+        if await self._is_open(request.app.state.service):
+            _check_local(request)
             return LOCAL
         path = request.url.path
         if path in _OPEN_PATHS or path.startswith("/static/"):
             return None
-        found = await asyncio.to_thread(_look_up, request.app.state.service, request.headers, request.cookies)
+        found = await asyncio.to_thread(self._look_up, request)
         if found is None:
             raise Problem(
                 401,
@@ -87,6 +79,39 @@ class Guard:
             )
         return found
 
+    async def _is_open(self, service: Service) -> bool:
+        """By `open`, or on loopback as long as the home knows nobody; the first key or user ends that for good."""
+        if not self._closed and not self._settings.open:
+            self._closed = await asyncio.to_thread(_knows_anyone, service)
+        return not self._closed
+
+    def _look_up(self, request: Request) -> Principal | None:
+        service: Service = request.app.state.service
+        key = _key_of(request)
+        with service.database.read() as connection:
+            if key:
+                found = who_has_key(connection, key)
+                if found is not None:
+                    self._note_use(service, found[0])
+                return None if found is None else found[1]
+            token = request.cookies.get(COOKIE)
+            who = None if token is None else who_has_session(connection, token)
+        if who is not None and request.method not in _SAFE_METHODS and not _is_own_page(request):
+            raise Problem(
+                403,
+                "cross-site",
+                "Cross-site request",
+                "a login cookie came with a changing request that does not say which page sent it",
+                "send it from the viewer's own pages, or with a key instead of the cookie",
+            )
+        return who
+
+    def _note_use(self, service: Service, key_id: str) -> None:
+        now = time.monotonic()
+        if now - self._noted.get(key_id, -_NOTE_USE_S) >= _NOTE_USE_S:
+            self._noted[key_id] = now
+            service.writer.submit(lambda connection: note_use(connection, key_id))
+
     def _refusal(self, request: Request, problem: Problem) -> Response:
         wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
         if problem.status == 401 and wants_page:
@@ -94,26 +119,56 @@ class Guard:
         return self._answer(request, problem)
 
 
-def _look_up(service: Service, headers: Headers, cookies: dict[str, str]) -> Principal | None:
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    key = headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
+def _knows_anyone(service: Service) -> bool:
     with service.database.read() as connection:
-        if key:
-            return who_has_key(connection, key)
-        token = cookies.get(COOKIE)
-        return None if token is None else who_has_session(connection, token)
+        return anyone_known(connection)
 
 
-def _check_site(request: Request) -> None:
+def _key_of(request: Request) -> str:
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    return request.headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
+
+
+def _check_local(request: Request) -> None:
+    host = request.headers.get("host", "")
+    if _host_name(host) not in _LOCAL_NAMES:
+        raise Problem(
+            421,
+            "host-not-served",
+            "This host is not served here",
+            f"the service is open to this machine alone and was asked as {host!r}",
+            "use http://127.0.0.1, or make keys: trialsight bootstrap",
+        )
+    if request.client is not None and not _is_loopback(request.client.host):
+        raise Problem(
+            403,
+            "not-local",
+            "Only this machine may ask",
+            f"the service asks for no key, and a proxy forwards {request.client.host}",
+            "make keys: trialsight bootstrap; and leave --open out",
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_foreign(request: Request) -> bool:
     """A browser names the page's site in Sec-Fetch-Site and Origin; other programs send neither."""
     if request.method in _SAFE_METHODS:
-        return
+        return False
     origin = request.headers.get("origin")
-    foreign = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none") or (
+    return request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none") or (
         origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     )
-    if foreign:
-        raise Problem(403, "cross-site", "Cross-site request", f"a page of another site ({origin}) sent this request")
+
+
+def _is_own_page(request: Request) -> bool:
+    """Whether a browser says that a page of ours sent this (what it says otherwise was refused before)."""
+    return request.headers.get("sec-fetch-site") == "same-origin" or "origin" in request.headers
 
 
 def _host_name(host: str) -> str:
@@ -135,19 +190,3 @@ def _bounded(request: Request, receive: Receive) -> Receive:
         return message
 
     return receiving
-
-
-class _Reply:
-    """`send`, with the safe headers, that knows whether an answer has begun."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.started = False
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.started = True
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
-        await self._send(message)

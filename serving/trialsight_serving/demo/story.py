@@ -48,7 +48,7 @@ def play(home: Home, port: int, seed: int, frames: int | None, console: Console)
     tell("Starting the service")
     url = f"http://{HOST}:{port}"
     log = home.logs / "serve.log"
-    with background(["serve", "--home", str(home.root), "--host", HOST, "--port", str(port)], log) as server:
+    with background(["serve", "--home", str(home.root), "--host", HOST, "--port", str(port), "--open"], log) as server:
         wait_ready(url, server, log)
         tell(f"A camera sends {f'{frames} parts' if frames else 'a part every second; Ctrl-C stops'}")
         console.print(f"      Viewer: [bold link={url}/]{url}/[/]")

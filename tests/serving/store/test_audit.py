@@ -130,7 +130,7 @@ def test_each_change_is_recorded_with_who_what_and_from_what_to_what(home: Home,
     promote(home, "blob", "1")
     promote(home, "blob", "2")
     rollback(home, "blob")
-    with serve(home) as client:
+    with serve(home, open=True) as client:
         part = client.post("/v1/lines/L1/frames", content=bad, headers=PNG, params={"part": "P-1"}).json()["part_id"]
         for decision in ("confirm", "unsure"):
             made = client.post(f"/v1/parts/{part}/decisions", json={"decision": decision, "note": "光斑"})

@@ -1,0 +1,107 @@
+"""Users, keys and organisations over the wire."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from trialsight_serving.access.organisations import ID
+from trialsight_serving.access.passwords import LONGEST, SHORTEST
+from trialsight_serving.access.principal import Role
+
+NAME = r"^[^\x00-\x1f\x7f]+$"
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NAME)]
+Password = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST)]
+PersonsRole = Literal[Role.REVIEWER, Role.ENGINEER, Role.ADMINISTRATOR]
+
+
+class MeOut(BaseModel):
+    """Who the caller is. `lines`: the only ones that it may use; null for all."""
+
+    organisation: str
+    name: str
+    role: Role
+    lines: list[str] | None
+
+
+class UserIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "mei", "role": "reviewer", "password": "a sentence is fine"}]},
+    )
+    name: Name
+    role: PersonsRole
+    password: Password
+
+
+class UserChange(BaseModel):
+    """What is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"role": "engineer"}]})
+    role: PersonsRole | None = None
+    password: Password | None = None
+    disabled: bool | None = None
+
+
+class UserOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    name: str
+    role: Role
+    created_at: datetime
+    last_login_at: datetime | None
+    disabled_at: datetime | None
+
+
+class KeyIn(BaseModel):
+    """`lines`: the only ones that the key may use; null for all."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "camera of L1", "role": "camera", "lines": ["L1"]}]},
+    )
+    name: Name
+    role: Role
+    lines: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] | None = Field(
+        default=None, min_length=1, max_length=100
+    )
+    expires_at: AwareDatetime | None = None
+
+
+class KeyOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    name: str
+    role: Role
+    lines: list[str] | None
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewKeyOut(BaseModel):
+    """`key` is shown this once."""
+
+    key: str
+
+
+class OrganisationIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"id": "acme", "name": "Acme Precision Parts"}]}
+    )
+    id: Annotated[str, StringConstraints(pattern=ID)]
+    name: Name
+
+
+class OrganisationOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    name: str
+    created_at: datetime
+
+
+class NewOrganisationOut(OrganisationOut):
+    """`administrator`: its first key, shown this once."""
+
+    administrator: str
