@@ -60,5 +60,10 @@ class Home:
         return self.root / "camera" / quote(f"{line}-{view}", safe="")
 
     @property
+    def audit_anchors(self) -> Path:
+        """Where the audit record ended, noted outside of the database."""
+        return self.root / "audit-anchors.jsonl"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"

@@ -21,6 +21,7 @@ from trialsight_serving.service import Service
 from trialsight_serving.store.frames import ExpectedViews, FrameRecord, KeyTakenError, frame_by_key
 from trialsight_serving.store.ids import new_id
 from trialsight_serving.store.maps import encode_map
+from trialsight_serving.store.space import is_full
 
 log = structlog.get_logger(__name__)
 
@@ -225,7 +226,7 @@ async def _store(service: Service, record: FrameRecord, arrival: Arrival, map_pn
         return _same_frame(taken.frame, arrival)
     except (OSError, SQLAlchemyError, RuntimeError) as error:
         log.error("store failed", line=arrival.line, part=arrival.part, problem=str(error))
-        raise _store_problem(error) from error
+        raise _store_problem(full=is_full(error)) from error
 
 
 def _expected_views(service: Service, line: str) -> ExpectedViews | None:
@@ -237,14 +238,21 @@ def _expected_views(service: Service, line: str) -> ExpectedViews | None:
     return ExpectedViews(tuple(views), max((one.card.deadline_ms for one in live if one is not None), default=0))
 
 
-def _store_problem(error: Exception) -> Problem:
-    full = isinstance(error, OSError) and error.errno in (28, 122)  # ENOSPC, EDQUOT
+def check_space(service: Service) -> None:
+    """Raises Problem 507 before a frame is read that could only be half stored."""
+    if service.space.full():
+        raise _store_problem(full=True)
+
+
+def _store_problem(*, full: bool) -> Problem:
     return Problem(
         507 if full else 503,
         "storage-full" if full else "store-unavailable",
         "The result can't be stored",
         "the disk is full" if full else "the store does not take the result; without it there is no verdict",
-        "make room on the disk" if full else "send it again after Retry-After, with the same Idempotency-Key",
+        "make room on the disk, or let `keep_days` and `disk_keep_free_mb` do it"
+        if full
+        else "send it again after Retry-After, with the same Idempotency-Key",
         headers={"Retry-After": "5"},
     )
 

@@ -158,6 +158,7 @@ class PartOut(BaseModel):
     decision: DecisionKind | None
     review: ReviewState
     defect_class: str | None
+    hold: str | None = Field(description="Why it is kept whatever its age; null where it is not held")
     last_frame_id: str
     last_at: datetime
 

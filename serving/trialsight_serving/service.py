@@ -19,8 +19,10 @@ from trialsight_serving.outbox.drainer import Drainer
 from trialsight_serving.outbox.queue import enqueue
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database
+from trialsight_serving.store.housekeeping import Housekeeping
 from trialsight_serving.store.images import ImageStore, open_images
 from trialsight_serving.store.results import Results
+from trialsight_serving.store.space import Space
 from trialsight_serving.store.writer import Writer
 
 FILE_THREADS = 8  # they wait for the disk, not for a core
@@ -34,6 +36,7 @@ class Service:
     images: ImageStore
     results: Results
     outbox: Drainer
+    space: Space
     models: ModelManager
     admission: Admission
     shadow: Shadow
@@ -57,6 +60,8 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     )
     follower = Follower(models, database, settings.poll_s)
     outbox = Drainer(settings.outbox, database, writer, settings.paths.root / "outbox.lock")
+    space = Space(images, settings.paths.root, settings.disk_min_free_mb * 2**20)
+    housekeeping = Housekeeping(settings, database, images, space, writer.transact)
     metrics = Metrics()
     metrics.follow_models(
         lambda: [(model.recipe, model.version) for model in models.models()],
@@ -71,6 +76,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         images=images,
         results=Results(writer, images, disks, partial(enqueue, targets=settings.outbox)),
         outbox=outbox,
+        space=space,
         models=models,
         admission=admission,
         shadow=shadow,
@@ -84,10 +90,12 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         await asyncio.to_thread(follower.start)
         shadow.start()
         outbox.start()
+        housekeeping.start()
         yield service
     finally:
         news.close()
         await asyncio.to_thread(outbox.close)
+        await asyncio.to_thread(housekeeping.close)
         await asyncio.to_thread(follower.close)
         await asyncio.to_thread(shadow.close)
         service.inspectors.shutdown()

@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PositiveFloat, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from trialsight.errors import TrialsightError
@@ -27,6 +27,15 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; else SQLite in the home")
     images_url: str | None = Field(default=None, description="s3://BUCKET/PREFIX; else files in the home")
+    keep_days: dict[Literal["pass", "review", "reject", "no_verdict"], PositiveFloat] = Field(
+        default={}, description="How long parts are kept by verdict; for ever where it names none"
+    )
+    disk_min_free_mb: int = Field(default=256, ge=0, description="With less room no frame is taken (507)")
+    disk_keep_free_mb: int = Field(
+        default=0, ge=0, description="With less room the oldest parts are deleted; 0: never. Keep it above the other"
+    )
+    idempotency_days: float = Field(default=7.0, gt=0, description="How long a frame sent again gets its first answer")
+    housekeeping_s: float = Field(default=60.0, gt=0, description="How often the service makes room")
     outbox: tuple[Target, ...] = Field(default=(), description="Where results are handed on to; see docs/operation.md")
     outbox_keep_days: float = Field(default=30.0, gt=0, description="A message that nobody takes is given up after it")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Inspection threads")

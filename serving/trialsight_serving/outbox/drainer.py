@@ -11,16 +11,17 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from trialsight_serving.outbox.leader import Leader
 from trialsight_serving.outbox.queue import oldest, remove, waiting_lines
 from trialsight_serving.outbox.sending import Sender, Sent, make_sender
 from trialsight_serving.outbox.targets import Target
 from trialsight_serving.store.database import Database
+from trialsight_serving.store.leader import Leader
 from trialsight_serving.store.writer import Writer
 
 log = structlog.get_logger(__name__)
 POLL_S = 1.0
 _BATCH = 100
+_LOCK = 0x7472_6963  # any number, the same in every process
 _FIRST_PAUSE_S = 0.5
 
 
@@ -54,7 +55,7 @@ class TargetState:
 class Drainer:
     def __init__(self, targets: Sequence[Target], database: Database, writer: Writer, lock: Path) -> None:
         self._database, self._writer = database, writer
-        self._leader = Leader(database, lock)
+        self._leader = Leader(database, lock, _LOCK)
         self._leading, self._stop = threading.Event(), threading.Event()
         self._workers = [_Worker(target, self) for target in targets]
         self._watch = threading.Thread(target=self._run, name="outbox-leader", daemon=True)

@@ -17,7 +17,7 @@ from trialsight.image import decode, read_header
 from trialsight.image.header import CONTENT_TYPES
 from trialsight_serving.access.principal import Principal
 from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
-from trialsight_serving.line import Arrival, model_of, take
+from trialsight_serving.line import Arrival, check_space, model_of, take
 from trialsight_serving.models.packages import reference_of
 from trialsight_serving.problems import Problem, frame_problem, not_found
 from trialsight_serving.routes.body import check_content_type, read_frame
@@ -81,6 +81,7 @@ async def post_frame(
     with _refusals_counted(service, line):
         model = await model_of(service, line, view)
         check_content_type(request)
+        check_space(service)
         deadline_ms = x_deadline_ms or model.card.deadline_ms
         with service.admission.admit(line, deadline_ms / 1000) as ticket:
             settings = service.settings

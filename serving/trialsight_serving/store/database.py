@@ -1,10 +1,10 @@
 """The engine, the migrations, and two ways in: a consistent read, and a write that holds the lock from its start."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -16,6 +16,15 @@ from trialsight_serving.store.tables import ORGANISATION, lines, organisations
 
 BUSY_MS = 10_000
 _MIGRATION_LOCK = 0x7472_6961  # any number, the same in every process
+
+
+T = TypeVar("T")
+
+
+class Transact(Protocol):
+    """Runs `work` in a transaction of its own: a `Database`'s, or a `Writer`'s turn among the others."""
+
+    def __call__(self, work: Callable[[Connection], T]) -> T: ...
 
 
 class DatabaseGoneError(SQLAlchemyError):
@@ -46,6 +55,10 @@ class Database:
         with self.engine.connect().execution_options(trialsight_write=True) as connection, connection.begin():
             yield connection
         self._check()  # an open file goes on to take rows after it was deleted; nobody would find them again
+
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        with self.write() as connection:
+            return work(connection)
 
     def close(self) -> None:
         self.engine.dispose()

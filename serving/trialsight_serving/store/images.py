@@ -27,7 +27,9 @@ class ImageStore(Protocol):
 
     def get(self, sha256: str) -> bytes: ...
 
-    def has(self, sha256: str) -> bool: ...
+    def size(self, sha256: str) -> int | None:
+        """None where it is gone."""
+        ...
 
     def delete(self, sha256: str, before: datetime) -> int:
         """Bytes that were freed; 0 where the file is gone, or was written at `before` or later."""

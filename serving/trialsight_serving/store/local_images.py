@@ -33,8 +33,11 @@ class LocalImages:
     def get(self, sha256: str) -> bytes:
         return self.path(sha256).read_bytes()
 
-    def has(self, sha256: str) -> bool:
-        return self.path(sha256).exists()
+    def size(self, sha256: str) -> int | None:
+        try:
+            return self.path(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
 
     def delete(self, sha256: str, before: datetime) -> int:
         path = self.path(sha256)

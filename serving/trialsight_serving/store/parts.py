@@ -33,6 +33,7 @@ class PartRecord:
     decision: str | None
     review: str
     defect_class: str | None
+    hold: str | None
     last_seq: int
     last_frame_id: str
     last_at: datetime

@@ -46,13 +46,12 @@ class S3Images:
         with _os_errors():
             return bytes(self._store.get(place_of(sha256)).bytes())
 
-    def has(self, sha256: str) -> bool:
+    def size(self, sha256: str) -> int | None:
         try:
             with _os_errors():
-                self._store.head(place_of(sha256))
+                return self._store.head(place_of(sha256))["size"]
         except FileNotFoundError:
-            return False
-        return True
+            return None
 
     def delete(self, sha256: str, before: datetime) -> int:
         try:

@@ -72,6 +72,7 @@ line_views = sa.Table(
 
 # verdict and score are the worst over the newest frame of each view; last_seq orders the list, newest first.
 # decision, review and defect_class sum up what people decided (`store.standing`); the queue filters by them.
+# hold: why it must not be deleted.
 parts = sa.Table(
     "parts",
     metadata,
@@ -87,6 +88,7 @@ parts = sa.Table(
     sa.Column("decision", sa.String(32)),
     sa.Column("review", sa.String(16), nullable=False, server_default="unreviewed"),
     sa.Column("defect_class", sa.String(64)),
+    sa.Column("hold", sa.Text),
     sa.Column("last_seq", sa.BigInteger, nullable=False),
     sa.Column("last_frame_id", sa.String(32), nullable=False),
     sa.Column("last_at", UtcTime, nullable=False),
@@ -166,6 +168,8 @@ idempotency_keys = sa.Table(
     sa.Column("key", sa.String(200), primary_key=True),
     sa.Column("frame_id", sa.String(32), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("ix_idempotency_keys_frame", "frame_id"),
+    sa.Index("ix_idempotency_keys_age", "created_at"),
 )
 
 # Append-only: what a recipe said, by whom and when; the newest row of a name is the recipe.
@@ -213,6 +217,7 @@ shadow_results = sa.Table(
     sa.Column("inspect_ms", sa.Float, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Index("ix_shadow_results_pair", "organisation_id", "recipe", "challenger", "champion", "agrees", "id"),
+    sa.Index("ix_shadow_results_frame", "frame_id"),
 )
 
 # Append-only: a changed mind is a new row, and so is an undo, whose `undoes` is the `key` of what it takes back.

@@ -1,6 +1,7 @@
 """One writer, many waiters: records that arrive while a commit runs share the next one, and its fsync."""
 
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -46,6 +47,10 @@ class Writer:
             self._queue.put(task)
         return task.future
 
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """Waits for the commit; not for the event loop."""
+        return self.submit(work).result()
+
     def close(self) -> None:
         """Commits what was submitted before, then ends."""
         with self._lock:
@@ -84,6 +89,8 @@ class Writer:
                         done.append(task)
                     except Exception as error:  # the waiter gets it
                         task.future.set_exception(error)
+                        if _rolled_back(connection):
+                            raise  # a full disk: SQLite has undone the whole group
         except Exception as error:  # the transaction itself: nothing of the group was stored
             for task in running:
                 if not task.future.done():
@@ -91,3 +98,9 @@ class Writer:
             return
         for task in done:
             task.future.set_result(task.result)
+
+
+def _rolled_back(connection: Connection) -> bool:
+    """Whether SQLite has ended the transaction by itself."""
+    raw = connection.connection.dbapi_connection
+    return isinstance(raw, sqlite3.Connection) and not raw.in_transaction

@@ -37,21 +37,21 @@ def test_a_file_is_stored_once_and_found_by_its_content(images: ImageStore) -> N
     name = hashlib.sha256(b"pixels").hexdigest()
     assert name == name_of(b"pixels")
     assert (images.put(b"pixels", name), images.put(b"pixels", name)) == (True, False)
-    assert (images.get(name), images.has(name)) == (b"pixels", True)
+    assert (images.get(name), images.size(name)) == (b"pixels", 6)
     assert [(file.sha256, file.size) for file in images.files()] == [(name, 6)]
     with pytest.raises(FileNotFoundError):
         images.get("f" * 64)
-    assert not images.has("f" * 64)
+    assert images.size("f" * 64) is None
 
 
 def test_a_young_file_is_not_deleted(images: ImageStore) -> None:
     name = name_of(b"pixels")
     images.put(b"pixels", name)
     assert images.delete(name, datetime.now(UTC) - YOUNG) == 0
-    assert images.has(name)
+    assert images.size(name)
     assert images.delete(name, LATER) == 6
     assert images.delete(name, LATER) == 0
-    assert not images.has(name)
+    assert not images.size(name)
 
 
 def test_a_write_leaves_nothing_but_the_file(tmp_path: Path) -> None:
@@ -104,10 +104,10 @@ def test_purge_takes_only_what_no_row_needs(
         images.put(data, name_of(data))
     with database.write() as connection:
         note_unneeded(connection, [name_of(b"needed"), name_of(b"not needed"), "f" * 64])
-    assert purge(database, images) == (0, 0)  # all are young
-    assert purge(database, images, LATER) == (1, len(b"not needed"))
+    assert purge(database.transact, images) == (0, 0)  # all are young
+    assert purge(database.transact, images, LATER) == (1, len(b"not needed"))
     assert {file.sha256 for file in images.files()} == {name_of(b"needed"), name_of(b"young")}
-    assert purge(database, images, LATER) == (0, 0)
+    assert purge(database.transact, images, LATER) == (0, 0)
 
 
 def test_a_picture_that_comes_again_while_it_is_taken_away_is_there(
@@ -123,12 +123,12 @@ def test_a_picture_that_comes_again_while_it_is_taken_away_is_there(
 
     def purge_first(self: Writer, work: object) -> object:
         if not purged:
-            purged.append(purge(database, images, LATER))
+            purged.append(purge(database.transact, images, LATER))
         return submit(self, work)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Writer, "submit", purge_first)
     add(database, images, make_record(1), b"again")
     assert purged == [(1, 5)]
     assert images.get(name) == b"again"
-    assert purge(database, images, LATER) == (0, 0)
-    assert images.has(name)
+    assert purge(database.transact, images, LATER) == (0, 0)
+    assert images.size(name)

@@ -30,7 +30,6 @@ from pydantic import ValidationError
 from trialsight.home import Home
 from trialsight_serving.outbox.drainer import Drainer
 from trialsight_serving.outbox.guarded import Refused, check
-from trialsight_serving.outbox.leader import Leader
 from trialsight_serving.outbox.message import result_message
 from trialsight_serving.outbox.queue import Message, drop_older, enqueue, oldest, waiting
 from trialsight_serving.outbox.sending import make_sender
@@ -39,6 +38,7 @@ from trialsight_serving.settings import Settings
 from trialsight_serving.store import audit
 from trialsight_serving.store.database import Database, open_database
 from trialsight_serving.store.frames import FrameRecord, insert_frame
+from trialsight_serving.store.leader import Leader
 from trialsight_serving.store.lines import add_line
 from trialsight_serving.store.writer import Writer
 
@@ -396,7 +396,7 @@ def test_what_nobody_took_for_long_is_given_up_and_recorded(
 
 
 def test_one_process_leads_and_another_takes_over(database: Database, tmp_path: Path) -> None:
-    first, second = Leader(database, tmp_path / "lock"), Leader(database, tmp_path / "lock")
+    first, second = Leader(database, tmp_path / "lock", 7), Leader(database, tmp_path / "lock", 7)
     assert [first.lead(), second.lead(), first.lead()] == [True, False, True]
     first.close()
     assert second.lead()

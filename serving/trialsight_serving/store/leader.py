@@ -1,4 +1,4 @@
-"""Only one process hands the messages on, else a line's order would be lost."""
+"""What only one process of those that share a database may do at a time."""
 
 from pathlib import Path
 from typing import IO
@@ -9,14 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from trialsight_serving.store.database import Database
 
-_LOCK = 0x7472_6963  # any number, the same in every process
-
 
 class Leader:
     """PostgreSQL: an advisory lock, held by a connection of its own. SQLite: a lock on a file in the home."""
 
-    def __init__(self, database: Database, file: Path) -> None:
-        self._database, self._file = database, file
+    def __init__(self, database: Database, file: Path, key: int) -> None:
+        self._database, self._file, self._key = database, file, key
         self._connection: Connection | None = None
         self._held: IO[bytes] | None = None
 
@@ -38,7 +36,7 @@ class Leader:
                 self._connection.execute(sa.text("SELECT 1"))
                 return True
             connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            taken = connection.execute(sa.select(sa.func.pg_try_advisory_lock(_LOCK))).scalar()
+            taken = connection.execute(sa.select(sa.func.pg_try_advisory_lock(self._key))).scalar()
         except SQLAlchemyError:
             self.close()
             return False
