@@ -60,6 +60,7 @@ def used_keys() -> set[str]:
     used |= {f"review.{state}" for state in (*ReviewState, "mine")}
     used |= {f"timing.{stage}" for stage in ("read", "decode", "queue", "infer", "post")}
     used |= {f"sort.{order}" for order in ("newest", "score")}
+    used |= {f"part.reason_{verdict}" for verdict in ("review", "reject")}
     used |= {f"saved.{state}" for state in ("saved", "saving", "waiting")}
     used |= {f"key.{action}" for action in re.findall(r'action: "(\w+)"', written["static"])}
     used |= {f"role.{role}" for role in Role}

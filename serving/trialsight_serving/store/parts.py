@@ -174,10 +174,10 @@ def _within(connection: Connection, organisation: str, wanted: PartFilter) -> It
     if wanted.since is not None:
         first = mine.where(parts.c.last_at >= wanted.since).order_by(parts.c.last_at).limit(1)
         seq = connection.execute(first).scalar()
-        yield sa.false() if seq is None else parts.c.last_seq >= seq - _OUT_OF_ORDER
+        yield parts.c.last_seq < 0 if seq is None else parts.c.last_seq >= seq - _OUT_OF_ORDER
         yield parts.c.last_at >= wanted.since
     if wanted.until is not None:
         last = mine.where(parts.c.last_at < wanted.until).order_by(parts.c.last_at.desc()).limit(1)
         seq = connection.execute(last).scalar()
-        yield sa.false() if seq is None else parts.c.last_seq <= seq + _OUT_OF_ORDER
+        yield parts.c.last_seq < 0 if seq is None else parts.c.last_seq <= seq + _OUT_OF_ORDER
         yield parts.c.last_at < wanted.until

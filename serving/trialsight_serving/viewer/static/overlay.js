@@ -110,10 +110,10 @@ export function paintOutlines(context, view, path, opacity = 1, strong = false) 
   context.globalAlpha = opacity;
   context.setTransform(scale, 0, 0, scale, -x * scale, -y * scale);
   context.lineJoin = "round";
-  context.lineWidth = (strong ? 5 : 3.6) * unit; // a dark edge keeps the line visible on bright metal
+  context.lineWidth = (strong ? 5 : 4) * unit; // a dark edge keeps the line visible on bright metal
   context.strokeStyle = "rgba(0, 0, 0, 0.75)";
   context.stroke(path);
-  context.lineWidth = (strong ? 3 : 1.6) * unit;
+  context.lineWidth = (strong ? 3 : 2) * unit;
   context.strokeStyle = strong ? "#ffffff" : "#ffcf3f";
   context.stroke(path);
   context.restore();

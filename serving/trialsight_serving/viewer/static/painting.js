@@ -13,7 +13,7 @@ import { text } from "./text.js";
  * @typedef {"brush" | "eraser" | "fill"} ToolName
  */
 
-const COLOUR = 0xb0ffd23c; // ABGR: a blue that neither heat nor metal has
+const COLOUR = 0x98ffd23c; // ABGR: a blue that neither heat nor metal has
 const LARGEST = 64;
 
 /** @type {Map<string, Mask>} what was painted and not yet saved, by frame: going away and coming back loses nothing */

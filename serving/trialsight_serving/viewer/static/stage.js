@@ -12,7 +12,7 @@
 
 const LARGEST = 64;
 const NEAREST_ABOVE = 2; // from here on a pixel is a square
-const STEP = 1.25;
+const STEP = Math.SQRT2; // two presses of a key double
 
 export class Stage {
   /** @type {View} */
@@ -153,7 +153,13 @@ export class Stage {
         for (const painter of this.painters) painter(overlay, this.view, pane);
       });
     }
-    Object.assign(this.root.dataset, { x: this.view.x, y: this.view.y, scale: this.view.scale, drawn: Boolean(this.picture) });
+    if (other && (this.compare === "side" || this.compare === "swipe")) {
+      const at = this.compare === "side" ? width / 2 : width * this.split;
+      overlay.fillStyle = "#4cc3e0";
+      overlay.fillRect(at - devicePixelRatio, 0, 2 * devicePixelRatio, height);
+    }
+    const compare = other ? this.compare : "none";
+    Object.assign(this.root.dataset, { ...this.view, compare, drawn: Boolean(this.picture) });
   }
 
   /** @param {CanvasRenderingContext2D} context @param {Picture | null} picture @param {{width: number, height: number}} pane */
