@@ -14,6 +14,7 @@ PLACE = ROOT / ".bench"
 BENCHMARKS = {
     "inspection": "what an inspection costs beyond decode and session run, memory, anomalib's inferencers beside it",
     "learning": "quality, fit time and frame time on the real sets, anomalib's PatchCore beside them",
+    "viewer": "key press to next part drawn with 100,000 parts stored, and a 20-megapixel frame's zoom, in Chromium",
 }
 
 Shared = Annotated[
@@ -71,6 +72,20 @@ def learning(
     from benchmarks.learning import run
 
     typer.echo(run(shared_folder(shared), place / "learning", docs, sets.split(","), keep, rival, reuse_rival, rounds))
+
+
+@app.command()
+def viewer(
+    few: Annotated[int, typer.Option(help="Parts stored at first.", min=500)] = 1000,
+    many: Annotated[int, typer.Option(help="Parts stored then.", min=500)] = 100_000,
+    presses: Annotated[int, typer.Option(help="Key presses of each kind.", min=1)] = 40,
+    place: Place = PLACE,
+    docs: Docs = DOCS,
+) -> None:
+    """Key press to next part drawn, and a large frame's zoom."""
+    from benchmarks.viewer import run
+
+    typer.echo(run(place / "viewer", docs, few, many, presses))
 
 
 def main() -> None:

@@ -54,6 +54,7 @@ _FRAME: JsonDict = {
     "line": "L1",
     "view": "default",
     "trial": "T7",
+    "variant": "A",
     "captured_at": "2026-11-23T08:29:59.900000Z",
     "received_at": "2026-11-23T08:30:00.123456Z",
     "width_px": 640,
@@ -116,6 +117,7 @@ class FrameOut(BaseModel):
     line: str
     view: str
     trial: str | None
+    variant: str
     captured_at: datetime | None
     received_at: datetime
     width_px: int
