@@ -6,6 +6,7 @@ from typing import Any, Literal
 from trialsight.engines import EngineName
 from trialsight.geometry.register import Registration
 from trialsight.judging import Judging
+from trialsight.tiles import GRID_PX, Tiles, Tiling
 from trialsight.verdict import Thresholds, Verdict
 
 FORMAT = 1
@@ -19,7 +20,8 @@ class Preparation:
     None for any. `reduced_decode`: 1, 2, 4 or 8, the fraction at which JPEG frames are decoded (other formats are
     decoded whole and then reduced by area averaging). `crop_px`: x, y, width, height of the part of the frame that the
     model sees, None for all of it. `registration`: undone before the crop, against the package's `reference.png`, whose
-    checksum is `reference_sha256`. `color` is the channel order of the graph's input.
+    checksum is `reference_sha256`. `color` is the channel order of the graph's input. `tiles`: the prepared picture of
+    `width_px` x `height_px` goes through the graph in tiles; None: as a whole.
     """
 
     width_px: int
@@ -31,6 +33,16 @@ class Preparation:
     registration: Registration | None = None
     reference_sha256: str | None = None
     color: str = "RGB"
+    tiles: Tiles | None = None
+
+    @property
+    def graph_size_px(self) -> tuple[int, int]:
+        """(width, height) of what the graph takes."""
+        return (self.tiles.width_px, self.tiles.height_px) if self.tiles else (self.width_px, self.height_px)
+
+    @property
+    def tiling(self) -> Tiling | None:
+        return Tiling((self.width_px, self.height_px), self.tiles) if self.tiles else None
 
     def __post_init__(self) -> None:
         if self.width_px <= 0 or self.height_px <= 0:
@@ -45,6 +57,12 @@ class Preparation:
             raise ValueError("crop_px needs a fixed frame size: give frame_width_px and frame_height_px")
         if (self.registration is None) != (self.reference_sha256 is None):
             raise ValueError("registration and reference_sha256 go together: give both or neither")
+        if self.tiles and (self.width_px % GRID_PX or self.height_px % GRID_PX):
+            raise ValueError(
+                f"a picture in tiles must have sides in multiples of {GRID_PX}, not {self.width_px}x{self.height_px}"
+            )
+        if self.tiles and (self.tiles.width_px > self.width_px or self.tiles.height_px > self.height_px):
+            raise ValueError(f"tiles are larger than the picture of {self.width_px}x{self.height_px}")
         if self.color != "RGB":
             raise ValueError(f"color must be RGB, got {self.color}")
 

@@ -16,6 +16,7 @@ from trialsight.judge import Judge
 from trialsight.package import FP32, Package, load_package
 from trialsight.prepare import Prepared, Preparer
 from trialsight.regions import Region
+from trialsight.tiles import TiledDetector
 from trialsight.verdict import Thresholds, Verdict
 
 
@@ -59,7 +60,9 @@ class Inspector:
         self.limits = limits or Limits()
         variant = package.variant
         engine = engine or (variant.engine if variant else None) or "onnxruntime"
-        self._detector = Detector(package.graph, threads, engine, variant.precision if variant else "f32")
+        detector = Detector(package.graph, threads, engine, variant.precision if variant else "f32")
+        tiling = package.card.preparation.tiling
+        self._detector = detector if tiling is None else TiledDetector(detector, tiling)
         self.runtime = describe_runtime(package.variant_name, engine, threads)
         self._preparer = Preparer(package.card.preparation, package.reference())
         preparation = package.card.preparation
@@ -105,7 +108,8 @@ class Inspector:
         return self._inspect(prepared, thresholds or self.card.thresholds, started)
 
     def run_graph(self, frame: NDArray[np.uint8]) -> Output:
-        """What the graph alone says of (H, W, 3) RGB pixels that are prepared already; numbers, not a verdict."""
+        """What the graph alone (with its tiles) says of (H, W, 3) RGB pixels that are prepared already; numbers, not a
+        verdict."""
         return self._detector.run(frame)
 
     def check(self, data: bytes) -> ImageHeader:

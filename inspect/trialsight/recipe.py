@@ -21,8 +21,11 @@ from trialsight.likeness import Likeness
 from trialsight.regions import Morphology
 from trialsight.rules import Rule
 from trialsight.structure import structure
+from trialsight.tiles import GRID_PX
 
 VariantName = Literal["fp16", "int8", "bf16"]
+# The largest sides of square pictures: of one pass through the model, and in tiles.
+WHOLE_PX, TILED_PX = 1024, 8192
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -70,15 +73,27 @@ class HealthSpec:
 
 @dataclass(frozen=True)
 class Input:
-    """What the model sees. `size_px` is the side of a square with as many pixels as the model's input;
-    the input's own sides keep the frame's aspect and are multiples of 32."""
+    """What the model sees. `size_px` is the side of a square with as many pixels as the picture that frames are
+    brought to; its own sides keep the frame's aspect and are multiples of 32.
+
+    `tile_px`: that picture goes through the model in square tiles of this side, which overlap by the share `overlap`
+    of it; for large frames with small defects. None: as a whole.
+    """
 
     size_px: int = 256
     keep_aspect: bool = True
+    tile_px: int | None = None
+    overlap: float = 0.25
 
     def __post_init__(self) -> None:
-        if not 64 <= self.size_px <= 1024:
-            raise ValueError(f"size_px must lie between 64 and 1024, got {self.size_px}")
+        most = WHOLE_PX if self.tile_px is None else TILED_PX
+        if not 64 <= self.size_px <= most:
+            remedy = "; larger ones need input.tile_px" if self.tile_px is None else ""
+            raise ValueError(f"size_px must lie between 64 and {most}, got {self.size_px}{remedy}")
+        if self.tile_px is not None and (self.tile_px % GRID_PX or not 128 <= self.tile_px <= WHOLE_PX):
+            raise ValueError(f"tile_px must be a multiple of {GRID_PX} from 128 to {WHOLE_PX}, got {self.tile_px}")
+        if not 0.125 <= self.overlap <= 0.5:
+            raise ValueError(f"overlap must lie between 0.125 and 0.5, got {self.overlap}")
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trialsight.health import HealthLimits, learn_limits
 from trialsight.likeness import Likeness, learn_likeness
 from trialsight.prepare import Preparer
 from trialsight.recipe import Recipe
+from trialsight.tiles import mean_direction
 from trialsight_datasets.sample import Sample
 from trialsight_training.backbones import create_backbone
 from trialsight_training.detectors.detector import Lesson
@@ -46,6 +49,7 @@ def fit(samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress:
         folds = int(seen.folds.max()) + 1
         defects = study_defective(backbone, defective, preparer, folds, recipe.seed, step)
     lesson = Lesson(backbone, seen, defects, spec, recipe.augment, recipe.seed)
+    tiles = len(preparer.preparation.tiling or [None])
     learned = DETECTORS[spec.name](lesson, progress)
     return FittedDetector(
         model=learned.model,
@@ -53,7 +57,7 @@ def fit(samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress:
         defect_scores=_scores(learned.defect_maps, recipe, preparer),
         folds=folds,
         health=learn_limits(health),
-        likeness=learn_likeness(embed(seen.features).numpy()),
+        likeness=learn_likeness(_embeddings(seen.features, tiles)),
         description={
             "name": spec.name,
             "backbone": backbone.name,
@@ -66,9 +70,12 @@ def fit(samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress:
 
 
 def _scores(maps: Tensor, recipe: Recipe, preparer: Preparer) -> tuple[float, ...]:
-    """Each map's maximum where defects count, as the inspector will have it."""
+    """Each part's maximum where defects count, as the inspector will have it; `maps` of its tiles where there are."""
     if not len(maps):
         return ()
+    if (tiling := preparer.preparation.tiling) is not None:
+        parts = [maps[start : start + len(tiling)].numpy() for start in range(0, len(maps), len(tiling))]
+        maps = torch.from_numpy(np.stack([tiling.blend(part) for part in parts]))
     mask = _mask(recipe, preparer, (maps.shape[1], maps.shape[2]))
     return tuple((maps.flatten(1) if mask is None else maps[:, mask]).amax(1).tolist())
 
@@ -80,3 +87,9 @@ def _mask(recipe: Recipe, preparer: Preparer, map_shape: tuple[int, int]) -> Ten
     window = preparation.crop_px or (0, 0, preparation.frame_width_px, preparation.frame_height_px)
     mask = recipe.judging(None).mask(map_shape, window)
     return None if mask is None else torch.from_numpy(mask)
+
+
+def _embeddings(features: Tensor, tiles: int) -> NDArray[np.float32]:
+    """(N, C) a part, from the features of its `tiles`, which may lie on disk."""
+    embeddings = torch.cat([embed(features[index : index + 1]) for index in range(len(features))]).numpy()
+    return np.stack([mean_direction(embeddings[start : start + tiles]) for start in range(0, len(embeddings), tiles)])

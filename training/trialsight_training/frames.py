@@ -1,6 +1,8 @@
 """Samples as the model will see them: decoded and prepared by the very functions that serve."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,15 +20,19 @@ from trialsight_training.backbones import Backbone
 from trialsight_training.calibrate import assign_folds
 from trialsight_training.detectors.detector import Defective, Good
 from trialsight_training.detectors.graph import patch_features
+from trialsight_training.store import Store
+
+T = TypeVar("T", bound=np.generic)
 
 # Patches that a detector may choose from; beyond these a random share of each part's stands for all of them.
 MAX_PATCHES = 40_000
 
 
 def prepared(samples: Iterable[Sample], preparer: Preparer) -> Iterator[NDArray[np.uint8]]:
-    """(height_px, width_px, 3) RGB a sample. Raises TrialsightError that names the file, also for a misaligned part."""
+    """What the model sees of each sample, (H, W, 3) RGB: one picture, or its tiles. Raises TrialsightError that names
+    the file, also for a misaligned part."""
     for sample in samples:
-        yield prepare(sample, preparer).pixels
+        yield from cut(prepare(sample, preparer).pixels, preparer)
 
 
 def prepare(sample: Sample, preparer: Preparer) -> Prepared:
@@ -54,31 +60,38 @@ def study_good(
 ) -> tuple[Good, tuple[Health, ...]]:
     """The parts, a random share of their features and of their augmented copies', and each picture's health.
 
-    `step` is called after each sample. Raises TrialsightError where nothing can be learned from them.
+    Where pictures are cut into tiles, each tile stands as a part of its own, one part's after the other, in the part's
+    fold. `step` is called after each sample. Raises TrialsightError where nothing can be learned from them.
     """
     rng = np.random.default_rng(seed)
-    frames: list[Tensor] = []
-    features: list[Tensor] = []
+    tiles = len(preparer.preparation.tiling or [None])
+    frames, features = Store(len(samples) * tiles), Store(len(samples) * tiles)
     patches: list[Tensor] = []
     health: list[Health] = []
+    seen: set[bytes] = set()
     for sample in samples:
         pixels = prepare(sample, preparer).pixels
         copies = [moved(pixels, augment, rng) for _ in range(augment.copies)]
-        maps = _features(backbone, np.stack([pixels, *copies]), sample)
-        rows = maps.permute(0, 2, 3, 1).flatten(0, 2)
-        kept = min(len(rows), max(1, MAX_PATCHES // len(samples)))
-        patches.append(rows[torch.from_numpy(rng.permutation(len(rows))[:kept])] if kept < len(rows) else rows)
-        features.append(maps[:1])
-        frames.append(torch.from_numpy(pixels))
+        for tile, *others in zip(*(cut(one, preparer) for one in (pixels, *copies)), strict=True):
+            if tiles > 1 and others:  # tiles are many: one copy of each, by lot, shows enough
+                others = [others[rng.integers(len(others))]]
+            maps = _features(backbone, np.stack([tile, *others]), sample)
+            rows = maps.permute(0, 2, 3, 1).flatten(0, 2)
+            kept = min(len(rows), max(1, MAX_PATCHES // (len(samples) * tiles)))
+            patches.append(rows[torch.from_numpy(rng.permutation(len(rows))[:kept])] if kept < len(rows) else rows)
+            features.add(maps[0])
+            frames.add(torch.from_numpy(tile))
         health.append(measure(pixels))
+        seen.add(hashlib.sha256(pixels.tobytes()).digest())
         step()
-    if len(frames) > 1 and all(torch.equal(frame, frames[0]) for frame in frames[1:]):
+    if len(samples) > 1 and len(seen) == 1:
         raise TrialsightError(
-            f"all {len(frames)} good training parts show the very same picture, so how good parts differ can't be seen",
+            f"all {len(samples)} good training parts show the very same picture, so how good parts differ can't be "
+            "seen",
             "photograph different parts; a frozen camera or a copied file looks like this",
         )
-    good = Good(torch.stack(frames), torch.cat(features), torch.stack(patches), assign_folds(len(samples), folds, seed))
-    return good, tuple(health)
+    part_folds = assign_folds(len(samples), folds, seed).repeat_interleave(tiles)
+    return Good(frames.all(), features.all(), torch.stack(patches), part_folds), tuple(health)
 
 
 @torch.no_grad()
@@ -90,22 +103,36 @@ def study_defective(
     seed: int,
     step: Callable[[], None] = lambda: None,
 ) -> Defective:
-    """The labelled parts with their masks, laid as the frames are. `step` is called after each sample.
-
-    Raises TrialsightError that names the file where a mask can't be used.
+    """The labelled parts with their masks, laid as the frames are; where pictures are cut into tiles, their tiles, and
+    parts without a mask are left out: which of their tiles are defective isn't known. `step` is called after each
+    sample. Raises TrialsightError that names the file where a mask can't be used.
     """
-    width, height = preparer.preparation.width_px, preparer.preparation.height_px
-    frames, features, masks = [torch.empty(0, height, width, 3, dtype=torch.uint8)], [], []
+    width, height = preparer.preparation.graph_size_px
+    tiles = len(preparer.preparation.tiling or [None])
+    frames, features = [torch.empty(0, height, width, 3, dtype=torch.uint8)], []
+    masks: list[Tensor | None] = []
+    taken = []
     for sample in samples:
         frame = prepare(sample, preparer)
         mask = load_mask(sample, frame.frame_size_px)
-        frames.append(torch.from_numpy(frame.pixels)[None])
-        features.append(_features(backbone, frame.pixels[np.newaxis], sample))
-        masks.append(None if mask is None else torch.from_numpy(preparer.mask(mask, frame.pose)))
+        if mask is not None or tiles == 1:
+            taken.append(sample.label)
+            marks = None if mask is None else preparer.mask(mask, frame.pose)
+            for tile in cut(frame.pixels, preparer):
+                frames.append(torch.from_numpy(tile)[None])
+                features.append(_features(backbone, tile[np.newaxis], sample))
+            masks += [None] * tiles if marks is None else [torch.from_numpy(one) for one in cut(marks, preparer)]
         step()
-    labels = tuple(sample.label for sample in samples)
+    labels = tuple(label for label in taken for _ in range(tiles))
     grid = torch.cat(features) if features else torch.empty(0, sum(backbone.channels), 0, 0)
-    return Defective(torch.cat(frames), grid, tuple(masks), labels, _folds_by_class(labels, folds, seed))
+    part_folds = _folds_by_class(taken, folds, seed).repeat_interleave(tiles)
+    return Defective(torch.cat(frames), grid, tuple(masks), labels, part_folds)
+
+
+def cut(picture: NDArray[T], preparer: Preparer) -> list[NDArray[T]]:
+    """(H, W, …) laid as the preparation lays it, to what the model sees: its tiles, or itself."""
+    tiling = preparer.preparation.tiling
+    return [picture] if tiling is None else [np.ascontiguousarray(tile) for tile in tiling.cut(picture)]
 
 
 def _features(backbone: Backbone, pixels: NDArray[np.uint8], sample: Sample) -> Tensor:

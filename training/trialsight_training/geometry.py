@@ -12,6 +12,7 @@ from trialsight.geometry.shapes import Shape
 from trialsight.image import decode, read_header
 from trialsight.prepare import Preparer
 from trialsight.recipe import Recipe
+from trialsight.tiles import GRID_PX, LEAST_OVERLAP_PX, Tiles
 from trialsight_datasets.pixels import read_bytes
 from trialsight_datasets.sample import Sample
 
@@ -55,6 +56,7 @@ def preparation_for(
         crop_px=crop,
         registration=view.registration,
         reference_sha256=reference_sha256,
+        tiles=_tiles(recipe, width, height),
     )
 
 
@@ -94,3 +96,13 @@ def _input_sides(recipe: Recipe, sizes_px: Sequence[tuple[int, int]]) -> tuple[i
     aspect = median(width / height for width, height in sizes_px) if recipe.input.keep_aspect else 1.0
     width, height = side * aspect**0.5, side / aspect**0.5
     return max(MULTIPLE, round(width / MULTIPLE) * MULTIPLE), max(MULTIPLE, round(height / MULTIPLE) * MULTIPLE)
+
+
+def _tiles(recipe: Recipe, width: int, height: int) -> Tiles | None:
+    """None where one tile would hold the whole picture."""
+    side = recipe.input.tile_px
+    if side is None or (width <= side and height <= side):
+        return None
+    tile = (min(side, width), min(side, height))
+    wanted = max(LEAST_OVERLAP_PX, round(side * recipe.input.overlap / GRID_PX) * GRID_PX)
+    return Tiles(*tile, overlap_px=wanted)

@@ -45,7 +45,7 @@ def write_package(
     folder.mkdir(parents=True)
     graph = folder / GRAPH
     preparation = preparer.preparation
-    export_onnx(fitted.model, (preparation.width_px, preparation.height_px), graph)
+    export_onnx(fitted.model, preparation.graph_size_px, graph)
     check_parity(fitted.model, graph, np.stack(list(islice(prepared(train, preparer), PARITY_FRAMES))))
     if reference is not None:
         write_atomic(folder / REFERENCE, reference)

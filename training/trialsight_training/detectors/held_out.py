@@ -17,9 +17,9 @@ def held_out_maps(lesson: Lesson, mappers: Sequence[Mapper], progress: Progress)
     with progress.task("calibration", len(mappers)) as step:
         for fold, mapper in enumerate(mappers):
             for parts, maps in ((lesson.good, good), (lesson.defective, defective)):
-                chosen = parts.folds == fold
-                if chosen.any():
-                    maps.append(maps_of(mapper.eval(), parts.features[chosen], parts.frames[chosen]))
+                for index in (parts.folds == fold).nonzero()[:, 0].tolist():  # one by one: they may lie on disk
+                    one = slice(index, index + 1)
+                    maps.append(maps_of(mapper.eval(), parts.features[one], parts.frames[one]))
             step()
     return _in_order(good, lesson.good.folds), _in_order(defective, lesson.defective.folds)
 

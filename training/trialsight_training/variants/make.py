@@ -1,8 +1,12 @@
 """A finished package is given the variants that its recipe wants and that pass their gate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trialsight.card import Card, Variant
 from trialsight.engines import EngineName, cores, installed_engines
@@ -14,7 +18,7 @@ from trialsight.prepare import Preparer
 from trialsight.recipe import VariantName
 from trialsight_datasets.sample import Sample
 from trialsight_training.evaluate import Judged, judge_sample
-from trialsight_training.frames import prepare
+from trialsight_training.frames import cut, prepare
 from trialsight_training.variants.fp16 import halve
 from trialsight_training.variants.gate import Shown, try_frames, weigh
 from trialsight_training.variants.int8 import quantise
@@ -71,7 +75,7 @@ def _make(package: Package, name: VariantName, train: Sequence[Sample]) -> Varia
         halve(package.graph, graph)
     elif name == "int8":
         preparer = Preparer(package.card.preparation, package.reference())
-        frames = [prepare(sample, preparer).pixels for sample in _evenly(train, CALIBRATION_FRAMES)]
+        frames = list(islice(_one_of_each(train, preparer), CALIBRATION_FRAMES))
         quantise(package.graph, frames, graph)
     else:
         if "openvino" not in installed_engines():
@@ -88,6 +92,15 @@ def _make(package: Package, name: VariantName, train: Sequence[Sample]) -> Varia
         engine=engine,
         precision=precision,
     )
+
+
+def _one_of_each(samples: Sequence[Sample], preparer: Preparer) -> Iterator[NDArray[np.uint8]]:
+    """What the model sees of samples spread over all: of the n-th its n-th tile, then the following ones."""
+    chosen = _evenly(samples, CALIBRATION_FRAMES)
+    tiles = len(preparer.preparation.tiling or [None])
+    for turn in range(min(tiles, -(-CALIBRATION_FRAMES // len(chosen)))):
+        for index, sample in enumerate(chosen):
+            yield cut(prepare(sample, preparer).pixels, preparer)[(index + turn) % tiles]
 
 
 def _with(package: Package, variant: Variant) -> Package:
