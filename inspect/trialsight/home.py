@@ -65,5 +65,10 @@ class Home:
         return self.root / "audit-anchors.jsonl"
 
     @property
+    def jobs(self) -> Path:
+        """A folder for each job: what it learned from, its log, its report."""
+        return self.root / "jobs"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"

@@ -20,6 +20,7 @@ GRAPH = "model.onnx"
 FP32 = "fp32"  # the variant that every package has: `model.onnx`, as trained
 CARD = "card.json"
 GOLDEN = "golden"
+RECIPE = "recipe.yaml"  # what the model was trained by; nothing of it is needed to inspect
 REFERENCE = "reference.png"
 
 

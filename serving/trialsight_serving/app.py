@@ -9,7 +9,7 @@ from trialsight import __version__
 from trialsight_serving import problems
 from trialsight_serving.access.guard import Guard
 from trialsight_serving.live import News
-from trialsight_serving.routes import access, frames, holds, labels, models, outbox, parts, recipes, status, stream, v2
+from trialsight_serving.routes import access, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream, v2
 from trialsight_serving.service import open_service
 from trialsight_serving.settings import Settings
 from trialsight_serving.viewer.pages import make_router
@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     answer = problems.answer_with(pages.problem)
     problems.install(app, answer)
     app.add_middleware(Guard, settings=settings, answer=answer)
-    for module in (access, frames, holds, labels, models, outbox, parts, recipes, status, stream, v2):
+    for module in (access, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream, v2):
         app.include_router(module.router)
     app.include_router(make_router(pages))
     app.mount("/static", static_files(), name="static")

@@ -13,7 +13,7 @@ import numpy as np
 from trialsight.card import Card, Promise, Provenance
 from trialsight.files import sha256_of, write_atomic
 from trialsight.inspector import Inspector
-from trialsight.package import GOLDEN, GRAPH, REFERENCE, write_card
+from trialsight.package import GOLDEN, GRAPH, RECIPE, REFERENCE, write_card
 from trialsight.prepare import Preparer
 from trialsight.recipe import Recipe
 from trialsight.verdict import Thresholds
@@ -49,6 +49,7 @@ def write_package(
     check_parity(fitted.model, graph, np.stack(list(islice(prepared(train, preparer), PARITY_FRAMES))))
     if reference is not None:
         write_atomic(folder / REFERENCE, reference)
+    write_atomic(folder / RECIPE, _beside_reference(recipe).to_yaml().encode())
     thresholds, promise = calibrated
     card = Card(
         recipe=recipe.name,
@@ -79,6 +80,14 @@ def complete_package(inspector: Inspector, evaluation: Evaluation, train: Sequen
     card = replace(inspector.card, metrics=evaluation.metrics, golden=golden)
     write_card(folder, card)
     return card
+
+
+def _beside_reference(recipe: Recipe) -> Recipe:
+    """The recipe as it lies in the package: a reference that was a file is now the package's own."""
+    registration = recipe.view.registration
+    if registration is None or registration.reference is None:
+        return recipe
+    return replace(recipe, view=replace(recipe.view, registration=replace(registration, reference=REFERENCE)))
 
 
 def library_versions() -> dict[str, str]:

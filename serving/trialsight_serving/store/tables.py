@@ -345,3 +345,26 @@ login_failures = sa.Table(
     sa.Column("at", UtcTime, nullable=False),
     sa.Index("ix_login_failures_subject", "subject", "at"),
 )
+
+# What takes minutes; `results` holds what each finished step gave.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    _organisation(),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("recipe", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("asked_by", sa.String(200), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("started_at", UtcTime),
+    sa.Column("ended_at", UtcTime),
+    sa.Column("step", sa.String(64)),
+    sa.Column("progress", sa.Float),
+    sa.Column("cancel_asked", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("results", sa.JSON, nullable=False),
+    sa.Column("problem", sa.Text),
+    sa.Index("ix_jobs_recipe", "organisation_id", "recipe", "created_at"),
+    sa.Index("ix_jobs_state", "state", "created_at"),
+)
