@@ -9,7 +9,20 @@ from trialsight import __version__
 from trialsight_serving import problems
 from trialsight_serving.access.guard import Guard
 from trialsight_serving.live import News
-from trialsight_serving.routes import access, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream, v2
+from trialsight_serving.routes import (
+    access,
+    frames,
+    holds,
+    jobs,
+    labels,
+    models,
+    outbox,
+    parts,
+    recipes,
+    status,
+    stream,
+    v2,
+)
 from trialsight_serving.service import open_service
 from trialsight_serving.settings import Settings
 from trialsight_serving.viewer.pages import make_router

@@ -10,12 +10,12 @@ from pathlib import Path
 from trialsight.errors import TrialsightError
 from trialsight_serving.jobs.retrain import KIND
 from trialsight_serving.jobs.worker import Worker
-from trialsight_serving.store.leader import Leader
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.audit import operator
 from trialsight_serving.store.database import Database, open_database
 from trialsight_serving.store.images import open_images
 from trialsight_serving.store.jobs import OPEN, JobRecord, insert_job, job_by_id
+from trialsight_serving.store.leader import Leader
 from trialsight_serving.store.tables import ORGANISATION
 
 _LOOK_S = 0.5
