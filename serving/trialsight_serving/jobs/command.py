@@ -41,7 +41,10 @@ def retrain(
     import json
 
     from trialsight.errors import TrialsightError
+    from trialsight_serving import log
     from trialsight_serving.jobs.open import open_worker
+
+    log.set_up()  # on stderr: stdout is for the result
 
     def tell(job: "JobRecord", step: str, share: float | None) -> None:
         del job
