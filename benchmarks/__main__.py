@@ -13,6 +13,7 @@ from trialsight.errors import TrialsightError
 PLACE = ROOT / ".bench"
 BENCHMARKS = {
     "inspection": "what an inspection costs beyond decode and session run, memory, anomalib's inferencers beside it",
+    "store": "results coming in, lists and filters with a million results stored, on SQLite and PostgreSQL",
     "learning": "quality, fit time and frame time on the real sets, anomalib's PatchCore beside them",
     "viewer": "key press to next part drawn with 100,000 parts stored, and a 20-megapixel frame's zoom, in Chromium",
 }
@@ -86,6 +87,20 @@ def viewer(
     from benchmarks.viewer import run
 
     typer.echo(run(place / "viewer", docs, few, many, presses))
+
+
+@app.command()
+def store(
+    results: Annotated[int, typer.Option(help="Results in the large store.", min=1_000)] = 1_000_000,
+    base: Annotated[int, typer.Option(help="Results in the small one.", min=1_000)] = 10_000,
+    rounds: Annotated[int, typer.Option(help="Rounds in turn.", min=1)] = 9,
+    place: Place = PLACE,
+    docs: Docs = DOCS,
+) -> None:
+    """What a large store costs beside a small one."""
+    from benchmarks.store import run
+
+    typer.echo(run(place / "store", docs, results, base, rounds))
 
 
 def main() -> None:

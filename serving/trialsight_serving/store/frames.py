@@ -1,6 +1,7 @@
 """Results: one frame's row, its part's summary and its idempotency key, written together; and how to read them."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -52,8 +53,7 @@ class FrameRecord:
     part_reason: str | None = None
 
 
-# Of the part as a whole, not columns of the frame's row.
-_OF_PART = ("part_verdict", "part_reason")
+_COLUMNS = tuple(frames.columns.keys())
 
 
 @dataclass(frozen=True)
@@ -72,53 +72,60 @@ class KeyTakenError(Exception):
         self.frame = frame
 
 
+_SAME_PART = (
+    sa.select(parts.c.id)
+    .where(
+        parts.c.organisation_id == sa.bindparam("organisation"),
+        parts.c.trial == sa.bindparam("trial"),
+        parts.c.serial == sa.bindparam("serial"),
+    )
+    .with_for_update()  # a part's views take turns: each must see those before it
+)
+_NEWEST = sa.select(sa.func.max(frames.c.seq)).where(frames.c.part_id == sa.bindparam("part")).group_by(frames.c.view)
+_OTHER_VIEWS = sa.select(frames.c.view, frames.c.verdict, frames.c.reason, frames.c.score, frames.c.received_at).where(
+    frames.c.seq.in_(_NEWEST)
+)
+# One writer on SQLite, so that nobody else takes the same; the newest row is never deleted, so none comes twice.
+_NEXT_SEQ = {
+    "sqlite": sa.text("SELECT coalesce(max(seq), 0) + 1 FROM frames"),
+    "postgresql": sa.text("SELECT nextval(pg_get_serial_sequence('frames', 'seq'))"),
+}
+_UPDATE_PART = parts.update().where(parts.c.id == sa.bindparam("part"))
+
+
 def insert_frame(
     connection: Connection, record: FrameRecord, key: str | None, expected: ExpectedViews | None = None
 ) -> FrameRecord:
     """Raises KeyTakenError where `key` was used on this line before, and writes nothing."""
     if key is not None and (first := frame_by_key(connection, record.organisation_id, record.line, key)) is not None:
         raise KeyTakenError(first)
-    same = sa.select(parts.c.id).where(
-        parts.c.organisation_id == record.organisation_id,
-        parts.c.trial == record.trial,
-        parts.c.serial == record.part,
-    )
-    found = connection.execute(same.with_for_update()).scalar()  # its views take turns: each must see those before it
+    same = {"organisation": record.organisation_id, "trial": record.trial, "serial": record.part}
+    found = connection.execute(_SAME_PART, same).scalar()
+    part_id = new_id() if found is None else found
+    seq = int(connection.execute(_NEXT_SEQ[connection.dialect.name]).scalar_one())
+    others = [] if found is None else connection.execute(_OTHER_VIEWS, {"part": part_id}).all()
+    seen = [row for row in others if row.view != record.view]
+    verdict, reason, score = _standing([*seen, record], expected)
+    record = replace(record, part_id=part_id, seq=seq, part_verdict=verdict, part_reason=reason)
+    # The part first and at once as it stands: a frame points at it, and a second write would touch all its indexes.
     summary: dict[str, Any] = {
         "line": record.line,
         "variant": record.variant,
         "last_frame_id": record.id,
         "last_at": record.received_at,
+        "last_seq": seq,
+        "verdict": verdict,
+        "reason": reason,
+        "score": score,
+        "defect_class": class_seen(record.regions),
     }
     if found is None:
-        part_id = new_id()
-        connection.execute(
-            parts.insert(),
-            {
-                **summary,
-                "id": part_id,
-                "organisation_id": record.organisation_id,
-                "serial": record.part,
-                "trial": record.trial,
-                "verdict": record.verdict,
-                "score": record.score,
-                "last_seq": 0,
-            },
-        )
+        who = {"organisation_id": record.organisation_id, "serial": record.part, "trial": record.trial}
+        connection.execute(parts.insert(), {"id": part_id, **who, **summary})
     else:
-        part_id = found
-    values = asdict(record) | {"part_id": part_id}
-    for name in ("seq", *_OF_PART):
-        del values[name]
-    inserted = connection.execute(frames.insert(), values)
-    assert inserted.inserted_primary_key is not None
-    seq = int(inserted.inserted_primary_key[0])
-    summary["last_seq"] = seq
-    verdict, reason, score = _standing(connection, part_id, expected)
-    summary |= {"verdict": verdict, "reason": reason, "score": score, "defect_class": class_seen(record.regions)}
-    if found is not None:
-        summary |= {"decision": None, "review": "unreviewed"}  # what was decided, was decided of another frame
-    connection.execute(parts.update().where(parts.c.id == part_id), summary)
+        # What was decided, was decided of another frame.
+        connection.execute(_UPDATE_PART, summary | {"part": part_id, "decision": None, "review": "unreviewed"})
+    connection.execute(frames.insert(), {name: getattr(record, name) for name in _COLUMNS})
     if key is not None:
         connection.execute(
             idempotency_keys.insert(),
@@ -130,7 +137,7 @@ def insert_frame(
                 "created_at": record.received_at,
             },
         )
-    return replace(record, part_id=part_id, seq=seq, part_verdict=verdict, part_reason=reason)
+    return record
 
 
 def class_seen(regions: list[dict[str, Any]]) -> str | None:
@@ -138,28 +145,23 @@ def class_seen(regions: list[dict[str, Any]]) -> str | None:
     return next((region["defect_class"] for region in regions if region.get("defect_class")), None)
 
 
-def _standing(
-    connection: Connection, part_id: str, expected: ExpectedViews | None
-) -> tuple[str, str | None, float | None]:
-    """The part's verdict, its reason and score: the worst among the newest frame of each view.
+def _standing(seen: Sequence[Any], expected: ExpectedViews | None) -> tuple[str, str | None, float | None]:
+    """The part's verdict, its reason and score: the worst among the newest frame of each view, `seen`.
 
     A part that lacks a view, or whose views lie too far apart in time to be of one passage, has no verdict, unless
-    what was seen of it is worse. Read from the rows alone, so that a restart between two views loses nothing.
+    what was seen of it is worse. It is told from the rows alone, so that a restart between two views loses nothing.
     """
-    newest = sa.select(sa.func.max(frames.c.seq)).where(frames.c.part_id == part_id).group_by(frames.c.view)
-    columns = frames.c.view, frames.c.verdict, frames.c.reason, frames.c.score, frames.c.received_at
-    rows = connection.execute(sa.select(*columns).where(frames.c.seq.in_(newest))).all()
-    score = max((row.score for row in rows if row.score is not None), default=None)
-    standings = [(row.verdict, row.reason) for row in rows]
+    score = max((frame.score for frame in seen if frame.score is not None), default=None)
+    standings = [(frame.verdict, frame.reason) for frame in seen]
     if expected is not None:
-        seen = {row.view: row.received_at for row in rows}
-        if missing := [view for view in expected.views if view not in seen]:
+        times = {frame.view: frame.received_at for frame in seen}
+        if missing := [view for view in expected.views if view not in times]:
             standings.append(("no_verdict", f"view missing: {', '.join(missing)}"))
         else:
-            times = [seen[view] for view in expected.views]
-            apart_ms = (max(times) - min(times)).total_seconds() * 1000
+            wanted = [times[view] for view in expected.views]
+            apart_ms = (max(wanted) - min(wanted)).total_seconds() * 1000
             if apart_ms > expected.within_ms:
-                late = max(expected.views, key=lambda view: seen[view])
+                late = max(expected.views, key=lambda view: times[view])
                 standings.append(("no_verdict", f"view missing in time: {late} came {apart_ms:.0f} ms after the first"))
     verdict, reason = min(standings, key=lambda standing: SEVERITY.index(standing[0]))
     return verdict, reason, score

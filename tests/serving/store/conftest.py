@@ -1,81 +1,26 @@
 """The store's tests run on SQLite and on a PostgreSQL of their own; S3 is a server of their own too."""
 
-import os
-import pwd
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import sqlalchemy as sa
+
+sys.path.insert(0, str(Path(__file__).parents[3]))  # the benchmarks lie beside the tests, in no package of ours
+
+from benchmarks.postgres import Postgres, missing, running
 
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database
 from trialsight_serving.store.frames import FrameRecord
 from trialsight_serving.store.tables import ORGANISATION
-
-_USER = "postgres"
-
-
-@dataclass
-class Postgres:
-    """A server on a unix socket in a folder of its own."""
-
-    folder: Path
-    binaries: Path
-
-    def url(self, name: str) -> str:
-        return f"postgresql://{_USER}@/{name}?host={self.folder}"
-
-    def start(self) -> None:
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
-        self._run(
-            "pg_ctl", "-D", str(self.folder / "data"), "-o", options, "-l", str(self.folder / "log"), "-w", "start"
-        )
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
-
-    def initialise(self) -> None:
-        options = ["-A", "trust", "-U", _USER, "-E", "UTF8", "--no-locale", "--no-sync"]
-        self._run("initdb", "-D", str(self.folder / "data"), *options)
-
-    def create(self, name: str, template: str = "template1") -> None:
-        engine = sa.create_engine(
-            self.url("postgres").replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
-        )
-        with engine.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-        engine.dispose()
-
-    def _run(self, program: str, *words: str) -> None:
-        """As an unprivileged user: the server refuses to run as root."""
-        who: dict[str, Any] = {}
-        if os.getuid() == 0:
-            found = pwd.getpwnam(_USER)
-            who = {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
-        command = [self.binaries / program, *words]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.folder, timeout=60, **who)
-
-
-def _postgres_binaries() -> Path | None:
-    """Debian keeps them off the PATH."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    on_path = shutil.which("initdb")
-    return next(
-        (folder for folder in (*folders, *([Path(on_path).parent] if on_path else [])) if (folder / "initdb").exists()),
-        None,
-    )
 
 
 @pytest.fixture
@@ -88,29 +33,16 @@ def own_postgres() -> Iterator[Postgres]:
 def postgres() -> Iterator[Postgres]:
     """One server for all tests; `migrated` is a database to copy."""
     for server in _postgres():
-        server.create("migrated")
+        server.execute("CREATE DATABASE migrated")
         open_database(Settings(database_url=server.url("migrated"))).close()
         yield server
 
 
 def _postgres() -> Iterator[Postgres]:
-    binaries = _postgres_binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
-    if os.getuid() == 0 and not any(entry.pw_name == _USER for entry in pwd.getpwall()):
-        pytest.skip(f"root can't run PostgreSQL, and there is no user {_USER}")
-    folder = Path(tempfile.mkdtemp(prefix="ts-pg-"))  # a socket's path must be short
-    if os.getuid() == 0:
-        shutil.chown(folder, _USER, _USER)
-    server = Postgres(folder, binaries)
-    try:
-        server.initialise()
-        server.start()
+    if (reason := missing()) is not None:
+        pytest.skip(reason)
+    with running() as server:
         yield server
-        if (folder / "data" / "postmaster.pid").exists():
-            server.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -120,7 +52,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
         return Settings(home=tmp_path / "home")
     server: Postgres = request.getfixturevalue("postgres")
     name = f"t{uuid.uuid4().hex}"
-    server.create(name, "migrated")
+    server.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
     return Settings(home=tmp_path / "home", database_url=server.url(name))
 
 
