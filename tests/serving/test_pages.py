@@ -10,8 +10,13 @@ import pytest
 
 from trialsight.home import Home
 from trialsight.verdict import Verdict
+from trialsight_serving.access.keys import make_key
 from trialsight_serving.access.principal import Role
+from trialsight_serving.model_schemas import VersionState
 from trialsight_serving.schemas_review import DecisionKind, ReviewState
+from trialsight_serving.settings import Settings
+from trialsight_serving.store.database import open_database
+from trialsight_serving.store.jobs import JobState
 from trialsight_serving.viewer.language import load_catalogues
 
 FRAMES = "/v1/lines/L1/frames"
@@ -64,6 +69,8 @@ def used_keys() -> set[str]:
     used |= {f"saved.{state}" for state in ("saved", "saving", "waiting")}
     used |= {f"key.{action}" for action in re.findall(r'action: "(\w+)"', written["static"])}
     used |= {f"role.{role}" for role in Role}
+    used |= {f"job.{state}" for state in JobState} | {f"standing.{state}" for state in VersionState}
+    used |= {f"step.{step}" for step in ("labels", "set", "train", "compare", "escapes", "challenger")}
     return used | {"language"}
 
 
@@ -139,7 +146,7 @@ def test_a_person_gets_a_page_and_a_program_a_problem(client: httpx.Client) -> N
 
 def test_nothing_is_inline_and_nothing_comes_from_outside(client: httpx.Client, bad: bytes) -> None:
     part = post(client, bad)
-    for path in ("/", f"/parts/{part}", "/login"):
+    for path in ("/", f"/parts/{part}", "/models", "/login"):
         page = client.get(path, follow_redirects=True).text
         assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style", page)
         assert not re.search(r'(?:src|href|action)="(?:https?:)?//(?!127\.0\.0\.1)', page)
@@ -169,3 +176,33 @@ def test_the_part_page_is_light(client: httpx.Client, bad: bytes) -> None:
     ]
     weight = len(page.content) + sum(len(client.get(asset).content) for asset in assets)
     assert weight < 150_000
+
+
+def test_the_models_page_lets_engineers_change_and_reviewers_look(
+    promoted: Home, serve: Callable[..., httpx.Client]
+) -> None:
+    database = open_database(Settings(home=promoted.root))
+    with database.write() as connection:
+        keys = {role: make_key(connection, role, role.value, who="test") for role in (Role.REVIEWER, Role.ENGINEER)}
+    database.close()
+    with serve(promoted, host="0.0.0.0") as client:
+        headers = {role: {"Authorization": f"Bearer {key}"} for role, key in keys.items()}
+        engineer = headers[Role.ENGINEER]
+        for version in ("2", "1"):  # version 2 is the previous one then
+            change = {"version": version, "reason": "test"}
+            assert client.post("/v1/models/blob/promote", json=change, headers=engineer).status_code == 200
+        seen = client.get("/models", headers=engineer).text
+        assert _buttons(seen) == ["Roll back to 2", "Promote 3", "Promote 2", "Retrain"]
+        assert re.findall(r'class="standing">([^<]+)<', seen) == ["Previous champion", "Champion"]
+        assert "<td>1.0000</td>" in seen, "the champion's image AUROC"
+        chinese = client.get("/models?lang=zh", headers=engineer).text
+        assert _buttons(chinese) == ["回退到版本 2", "启用版本 3", "启用版本 2", "再训练"]
+        looked = client.get("/models?lang=en", headers=headers[Role.REVIEWER])
+        assert looked.status_code == 200
+        assert "Previous champion" in looked.text
+        assert _buttons(looked.text) == []
+
+
+def _buttons(page: str) -> list[str]:
+    main = page[page.index("<main") : page.index("</main>")]
+    return [text.strip() for text in re.findall(r"<button[^>]*>([^<]+)</button>", main)]

@@ -1,5 +1,6 @@
 """The demo from the first simulated part to the last verdict."""
 
+import contextlib
 import itertools
 import json
 import subprocess
@@ -48,8 +49,11 @@ def play(home: Home, port: int, seed: int, frames: int | None, console: Console)
     tell("Starting the service")
     url = f"http://{HOST}:{port}"
     log = home.logs / "serve.log"
-    with background(["serve", "--home", str(home.root), "--host", HOST, "--port", str(port), "--open"], log) as server:
+    serve = ["serve", "--home", str(home.root), "--host", HOST, "--port", str(port), "--open"]
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(background(serve, log))
         wait_ready(url, server, log)
+        stack.enter_context(background(["worker", "--home", str(home.root)], home.logs / "worker.log"))
         tell(f"A camera sends {f'{frames} parts' if frames else 'a part every second; Ctrl-C stops'}")
         console.print(f"      Viewer: [bold link={url}/]{url}/[/]")
         inspected = _watch(home, url, seed, frames, console)

@@ -35,6 +35,10 @@ def part(client: httpx.Client, post: Post, good: bytes, bad: bytes) -> str:
     put = client.put(f"/v1/frames/{shown['id']}/mask", content=mask, headers={"Content-Type": "image/png"})
     assert put.status_code == 200, put.text
     post(bad, "P-2")
+    challenge = {"version": "2", "reason": "stricter"}
+    assert client.put("/v1/models/blob/challenger", json=challenge).status_code == 200
+    post(bad, "P-3")
+    assert client.post("/v1/models/blob/retrain").status_code == 202
     return part
 
 
@@ -46,6 +50,7 @@ def pages(part: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     yield "a part beside a good one", f"/parts/{part}", ("s", "r")
     yield "painting", f"/parts/{part}", ("p",)
     yield "the key sheet", f"/parts/{part}", ("?",)
+    yield "the models", "/models", ()
     yield "an error", f"/parts/{'0' * 32}", ()
 
 
@@ -93,7 +98,7 @@ def test_the_log_in_page_violates_nothing(
 
 
 SMALL = """() => [...document.querySelectorAll("a, button, select, summary, input, .chip, .sheet label")]
-  .filter((one) => one.checkVisibility() && !one.matches(".chip input, .cards .card *"))
+  .filter((one) => one.checkVisibility() && !one.matches(".chip input, .sheet label input, .cards .card *"))
   .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])
   .filter(([, box]) => box.width > 0 && (box.width < 43.5 || box.height < 43.5))
   .map(([html, box]) => `${html} ${Math.round(box.width)}x${Math.round(box.height)}`)"""
