@@ -98,14 +98,17 @@ class Input:
 
 @dataclass(frozen=True)
 class DetectorSpec:
-    """`backbone`: `shipped`, or one of torchvision's. `weights`: `shipped`, `random` (seeded), `hub` (torchvision's,
-    from the internet) or a path to a state dict. `layers` empty: the backbone's usual ones."""
+    """`name`: docs/detectors.md says which one when. `backbone`: `shipped`, or one of torchvision's. `weights`:
+    `shipped`, `random` (seeded), `hub` (torchvision's, from the internet) or a path to a state dict. `layers` empty:
+    the backbone's usual ones. `bank_size`: patches that patch_memory keeps. `steps`: of the discriminator's training;
+    None takes its usual number."""
 
-    name: Literal["patch_memory"] = "patch_memory"
+    name: Literal["patch_memory", "gaussian", "discriminator"] = "patch_memory"
     backbone: str = "shipped"
     layers: tuple[str, ...] = ()
     weights: str = "shipped"
     bank_size: int = 2000
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         if (self.backbone == "shipped") != (self.weights == "shipped"):
@@ -114,6 +117,8 @@ class DetectorSpec:
             )
         if not 16 <= self.bank_size <= 100_000:
             raise ValueError(f"bank_size must lie between 16 and 100000, got {self.bank_size}")
+        if self.steps is not None and not 1 <= self.steps <= 100_000:
+            raise ValueError(f"steps must lie between 1 and 100000, got {self.steps}")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What each part looks like to a detector that never saw it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -8,6 +9,20 @@ from torch import Tensor
 from trialsight_training.detectors.detector import Lesson
 from trialsight_training.detectors.graph import Mapper, maps_of
 from trialsight_training.progress import Progress
+
+
+def grouped(lesson: Lesson, groups: int) -> Lesson:
+    """The same with at most so many folds: what takes long to learn is not learned again for each of many."""
+    good, defective = lesson.good, lesson.defective
+    return replace(
+        lesson,
+        good=replace(good, folds=good.folds % groups),
+        defective=replace(defective, folds=defective.folds % groups),
+    )
+
+
+def fold_count(lesson: Lesson) -> int:
+    return int(lesson.good.folds.max()) + 1
 
 
 def held_out_maps(lesson: Lesson, mappers: Sequence[Mapper], progress: Progress) -> tuple[Tensor, Tensor]:

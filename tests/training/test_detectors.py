@@ -1,0 +1,48 @@
+"""All detectors by one table: each learns from ten good parts, exports, and finds gross defects."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from trialsight.card import Preparation
+from trialsight.prepare import Preparer
+from trialsight.recipe import DetectorSpec, Recipe
+from trialsight_datasets.sample import ImageSet
+from trialsight_training.detectors.table import DETECTORS
+from trialsight_training.export import check_parity, export_onnx
+from trialsight_training.fit import fit
+from trialsight_training.frames import prepared
+from trialsight_training.progress import Progress
+
+SIDE = 128
+
+
+@pytest.mark.parametrize(("name", "labelled"), [*((name, 0) for name in DETECTORS), ("discriminator", 3)])
+def test_each_detector_learns_exports_and_finds_gross_defects(
+    name: str, labelled: int, bracket_set: ImageSet, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = replace(tiny_recipe, detector=DetectorSpec(name=name, bank_size=200))
+    preparer = Preparer(Preparation(SIDE, SIDE))
+    defective = [sample for sample in bracket_set.test if not sample.is_good][:labelled]
+    fitted = fit([*bracket_set.train, *defective], recipe, preparer, Progress())
+    assert len(fitted.defect_scores) == labelled and np.isfinite(fitted.defect_scores).all()
+    assert len(fitted.scores) == 10 and all(np.isfinite(score) and score > 0 for score in fitted.scores)
+    assert fitted.description["name"] == name
+
+    frames = np.stack(list(prepared(bracket_set.test, preparer)))
+    with torch.no_grad():
+        defect_map, score, embedding = fitted.model(torch.from_numpy(frames))
+    assert defect_map.shape == (len(frames), SIDE // 4, SIDE // 4)
+    assert float(defect_map.min()) >= 0
+    assert torch.equal(score, defect_map.flatten(1).amax(1))
+    torch.testing.assert_close(embedding.norm(dim=1), torch.ones(len(frames)))
+    is_good = torch.tensor([sample.is_good for sample in bracket_set.test])
+    unknown = ~is_good & torch.tensor([sample not in defective for sample in bracket_set.test])
+    assert float(score[unknown].mean()) > float(score[is_good].mean())
+
+    graph = tmp_path / "model.onnx"
+    export_onnx(fitted.model, (SIDE, SIDE), graph)
+    assert check_parity(fitted.model, graph, frames[:3]) < 1e-3

@@ -1,0 +1,48 @@
+"""A small head on frozen features.
+
+SuperSimpleNet (Rolih, Fučka, Skočaj, ICPR 2024, "SuperSimpleNet: Unifying Unsupervised and Supervised Learning for
+Fast and Reliable Surface Defect Detection"), after SimpleNet (Liu et al., CVPR 2023). Theirs has a classifier beside
+the segmenting head; here the score is the map's maximum, which the loss trains as such.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from trialsight_training.detectors.graph import Mapper, Smoothing
+from trialsight_training.detectors.labels import evidence
+
+HIDDEN = 64
+
+
+class Head(nn.Module):
+    """(N, C, h, w) features to (N, 1, h, w) logits. `mean`, `deviation` (C,) of good patches; an adapter, then a look
+    at the neighbours."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.view(1, -1, 1, 1))
+        self.register_buffer("deviation", deviation.view(1, -1, 1, 1))
+        self.adapter = nn.Conv2d(mean.numel(), HIDDEN, 1)
+        self.around = nn.Conv2d(HIDDEN, HIDDEN, 3, padding=1)
+        self.verdict = nn.Conv2d(HIDDEN, 1, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = torch.relu(self.adapter((features - self.mean) / self.deviation))
+        logits: Tensor = self.verdict(torch.relu(self.around(x)))
+        return logits
+
+
+class Discriminator(Mapper):
+    """The head's evidence, smoothed."""
+
+    def __init__(self, head: Head, smoothing: Smoothing) -> None:
+        super().__init__()
+        self.head = head
+        self.smoothing = smoothing
+
+    def forward(self, features: Tensor, _frame: Tensor) -> Tensor:
+        defect_map: Tensor = self.smoothing(evidence(self.head(features)))[:, 0]
+        return defect_map

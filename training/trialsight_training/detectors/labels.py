@@ -1,0 +1,42 @@
+"""Labelled defects as targets on a grid, and what is learned from them."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trialsight_training.detectors.detector import Defective
+
+UNKNOWN = -1.0
+
+
+def targets(defective: Defective, grid: tuple[int, int]) -> Tensor:
+    """(M, 1, h, w): 1 where a cell holds a trace of the defect, 0 elsewhere; UNKNOWN all over without a mask."""
+    cells = [torch.full((1, *grid), UNKNOWN) if mask is None else covered(mask[None], grid) for mask in defective.masks]
+    return torch.stack(cells) if cells else torch.empty(0, 1, *grid)
+
+
+def covered(masks: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(..., H, W) bool to (..., h, w): 1 in each cell that a mask touches."""
+    return F.adaptive_max_pool2d(masks.float(), grid)
+
+
+def evidence(logits: Tensor) -> Tensor:
+    """Logits as a map that is nowhere negative: near 0 where surely good, 1 at even odds, growing evenly beyond."""
+    return F.softplus(logits + 4) / 4
+
+
+def loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Of (N, 1, h, w) logits. Cells: cross entropy, good and defective ones weighing the same however few they are.
+    Parts: cross entropy of the highest logit, which is all that an image-level label says anything of."""
+    known = wanted >= 0
+    each = F.binary_cross_entropy_with_logits(logits, wanted.clamp(min=0), reduction="none")
+    defective, good = each[known & (wanted > 0.5)], each[known & (wanted <= 0.5)]
+    cells = sum((part.mean() for part in (defective, good) if len(part)), start=torch.zeros(()))
+    highest = logits.flatten(1).amax(1)
+    is_defective = (wanted.flatten(1).amax(1) != 0).float()
+    return cells + F.binary_cross_entropy_with_logits(highest, is_defective)
+
+
+def draw(among: int, count: int, generator: torch.Generator) -> Tensor:
+    """(count,) indices below `among`, with repetitions."""
+    return torch.randint(among, (count,), generator=generator)
