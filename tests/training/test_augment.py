@@ -1,6 +1,7 @@
 """Copies of a part lie within the bounds, and follow the seed."""
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -39,19 +40,19 @@ def test_without_bounds_nothing_moves() -> None:
 
 
 def test_the_memory_chooses_from_copies_too_and_from_no_more_than_it_can_bear(
-    bracket_set: ImageSet, monkeypatch: object
+    bracket_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backbone = create_backbone("shipped", "shipped", ())
     preparer = Preparer(Preparation(64, 64))
     samples = bracket_set.train[:2]
-    plain, more, again, other = (
-        frames.extract(backbone, samples, preparer, Augment(copies), seed)
-        for copies, seed in ((0, 1), (2, 1), (2, 1), (2, 2))
-    )
-    assert plain.patches.shape == (2, 64, 384)
-    assert more.patches.shape == (2, 192, 384)
-    torch.testing.assert_close(plain.features, more.features)
-    assert torch.equal(more.patches, again.patches)
-    assert not torch.equal(more.patches, other.patches)
-    monkeypatch.setattr(frames, "MAX_PATCHES", 100)  # type: ignore[attr-defined]
-    assert frames.extract(backbone, samples, preparer, Augment(2), 1).patches.shape == (2, 50, 384)
+
+    def patches(copies: int, seed: int) -> torch.Tensor:
+        return frames.study_good(backbone, samples, preparer, Augment(copies), 2, seed)[0].patches
+
+    more = patches(2, seed=1)
+    assert patches(0, seed=1).shape == (2, 64, 384)
+    assert more.shape == (2, 192, 384)
+    assert torch.equal(more, patches(2, seed=1))
+    assert not torch.equal(more, patches(2, seed=2))
+    monkeypatch.setattr(frames, "MAX_PATCHES", 100)
+    assert patches(2, seed=1).shape == (2, 50, 384)
