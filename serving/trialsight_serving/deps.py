@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from trialsight_serving.access.principal import Principal, Role
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.service import Service
+from trialsight_serving.store.tables import ORGANISATION
 
 
 def _service(request: Request) -> Service:
@@ -25,6 +26,14 @@ def _allow(*roles: Role) -> Callable[[Request], Principal]:
         return principal
 
     return check
+
+
+def _home_engineer(request: Request) -> Principal:
+    """Lines, recipes' models and their jobs belong to the whole service, so other organisations can't change them."""
+    principal = _allow(Role.ENGINEER, Role.ADMINISTRATOR)(request)
+    if principal.organisation != ORGANISATION:
+        raise _refused(principal, "an engineer of the organisation that runs the service")
+    return principal
 
 
 def _operator(request: Request) -> Principal:
@@ -54,4 +63,5 @@ CameraDep = Annotated[Principal, Depends(_allow(Role.CAMERA, Role.ENGINEER, Role
 ReviewerDep = Annotated[Principal, Depends(_allow(Role.REVIEWER, Role.ENGINEER, Role.ADMINISTRATOR))]
 EngineerDep = Annotated[Principal, Depends(_allow(Role.ENGINEER, Role.ADMINISTRATOR))]
 AdministratorDep = Annotated[Principal, Depends(_allow(Role.ADMINISTRATOR))]
+ModelsDep = Annotated[Principal, Depends(_home_engineer)]
 OperatorDep = Annotated[Principal, Depends(_operator)]  # what concerns all organisations at once

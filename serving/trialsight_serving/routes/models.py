@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Path, Query
 
 from trialsight.errors import PackageError, TrialsightError
-from trialsight_serving.deps import AnyoneDep, EngineerDep, ServiceDep
+from trialsight_serving.deps import AnyoneDep, ModelsDep, ServiceDep
 from trialsight_serving.model_schemas import (
     ChallengerIn,
     ChallengerOut,
@@ -91,20 +91,20 @@ def get_model(recipe: RecipeName, service: ServiceDep, who: AnyoneDep) -> ModelD
 
 
 @router.post("/{recipe}/promote", response_model=PromotionOut, responses=_PROBLEMS)
-def promote(recipe: RecipeName, wanted: PromoteIn, service: ServiceDep, who: EngineerDep) -> PromotionOut:
+def promote(recipe: RecipeName, wanted: PromoteIn, service: ServiceDep, who: ModelsDep) -> PromotionOut:
     """Make a version the champion, if its golden frames get the verdicts they must. It is live when this answers."""
     change = Change(who.name, wanted.reason)
     return _promoted(_explained(lambda: service.models.promote(recipe, wanted.version, wanted.line, change)))
 
 
 @router.post("/{recipe}/rollback", response_model=PromotionOut, responses=_PROBLEMS)
-def rollback(recipe: RecipeName, wanted: RollbackIn, service: ServiceDep, who: EngineerDep) -> PromotionOut:
+def rollback(recipe: RecipeName, wanted: RollbackIn, service: ServiceDep, who: ModelsDep) -> PromotionOut:
     """Bring back the champion before this one, at once; with MLflow away too, which then hears of it later."""
     return _promoted(_explained(lambda: service.models.rollback(recipe, Change(who.name, wanted.reason))))
 
 
 @router.put("/{recipe}/challenger", response_model=ChallengerOut, responses=_PROBLEMS)
-def put_challenger(recipe: RecipeName, wanted: ChallengerIn, service: ServiceDep, who: EngineerDep) -> ChallengerOut:
+def put_challenger(recipe: RecipeName, wanted: ChallengerIn, service: ServiceDep, who: ModelsDep) -> ChallengerOut:
     """Let a version run in the champion's shadow, on live frames and in spare time; it never gives a verdict."""
     change = Change(who.name, wanted.reason)
     done = _explained(lambda: service.models.challenge(recipe, wanted.version, change))
