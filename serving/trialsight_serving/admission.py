@@ -19,11 +19,19 @@ class Pace:
     """Running mean and mean deviation of some duration, in seconds."""
 
     def __init__(self, mean_s: float) -> None:
-        self.mean_s, self._deviation_s = mean_s, 0.0
+        self.mean_s, self._deviation_s, self._best_s = mean_s, 0.0, math.inf
 
     def learn(self, spent_s: float) -> None:
+        if self._best_s == math.inf:  # the first that is known
+            self.mean_s, self._deviation_s = spent_s, spent_s / 2
+        self._best_s = min(self._best_s, spent_s)
         self._deviation_s += _DEVIATION_GAIN * (abs(spent_s - self.mean_s) - self._deviation_s)
         self.mean_s += _GAIN * (spent_s - self.mean_s)
+
+    def doubt(self) -> None:
+        """Towards the best that was seen: a guess by which nobody comes in would never be put right."""
+        self._deviation_s -= _DEVIATION_GAIN * self._deviation_s
+        self.mean_s += _DEVIATION_GAIN * (min(self._best_s, self.mean_s) - self.mean_s)
 
     @property
     def cautious_s(self) -> float:
@@ -69,6 +77,9 @@ class Admission:
             backlog_s = self._limit / self._workers * self.inspecting.mean_s
             raise _busy("queue-full", f"line {line} has {self._limit} frames waiting", backlog_s)
         if wait > deadline_s:
+            if not self._depth:
+                self.inspecting.doubt()
+                self.around.doubt()
             detail = f"line {line} would take {wait * 1000:.0f} ms, the deadline is {deadline_s * 1000:.0f} ms"
             raise _busy("deadline", detail, wait - deadline_s)
         self._depth[line] = self.depth(line) + 1

@@ -103,6 +103,27 @@ def test_uneven_frames_are_predicted_with_care(clock: Clock) -> None:
     assert asyncio.run(run()) > 0.3
 
 
+def test_after_a_stall_a_line_finds_its_pace_again(clock: Clock) -> None:
+    async def run() -> int:
+        admission = Admission(workers=1, queue_limit=1, clock=clock)
+        for spent_s in (0.02, 0.02, 8.0):  # say the disk hung
+            with admission.admit("L1", 60) as ticket:
+                async with ticket.worker() as turn:
+                    clock.now += spent_s
+                    turn.ran = True
+        for tries in range(100):
+            try:
+                admission.admit("L1", deadline_s=1.0)
+            except Problem:
+                with pytest.raises(Problem):
+                    admission.admit("L1", deadline_s=0.01)  # less than it ever took: never let in
+            else:
+                return tries
+        return -1
+
+    assert 0 < asyncio.run(run()) < 20
+
+
 def test_a_flooded_line_does_not_make_another_look_slow(clock: Clock) -> None:
     admission = Admission(workers=1, queue_limit=100, clock=clock)
     admission.inspecting.mean_s = 0.1
