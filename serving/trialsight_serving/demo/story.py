@@ -41,7 +41,6 @@ def play(home: Home, port: int, seed: int, frames: int | None, console: Console)
     product = home.root / f"product-seed-{seed}"
     if not (product / "train").is_dir():
         run_step("data", "simulate", product, "--good", GOOD_PARTS, "--seed", seed)
-    run_step("data", "import", product, "--home", home.root)  # what a retraining goes on from
     tell(f"Training on {GOOD_PARTS} good parts, tracked in MLflow")
     model = run_step("train", "--data", product, "--recipe", RECIPE, "--home", home.root)
     console.print(_metrics(model), highlight=False)
