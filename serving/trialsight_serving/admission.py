@@ -22,8 +22,6 @@ class Pace:
         self.mean_s, self._deviation_s, self._best_s = mean_s, 0.0, math.inf
 
     def learn(self, spent_s: float) -> None:
-        if self._best_s == math.inf:  # the first that is known
-            self.mean_s, self._deviation_s = spent_s, spent_s / 2
         self._best_s = min(self._best_s, spent_s)
         self._deviation_s += _DEVIATION_GAIN * (abs(spent_s - self.mean_s) - self._deviation_s)
         self.mean_s += _GAIN * (spent_s - self.mean_s)
