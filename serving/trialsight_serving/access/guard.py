@@ -20,7 +20,8 @@ from trialsight_serving.settings import Settings
 
 COOKIE = "trialsight_session"
 _FORM_BYTES = 64 * 1024
-_OPEN_PATHS = ("/livez", "/readyz", "/login", "/login/oidc", "/login/oidc/back", "/favicon.ico")
+_PROBES = ("/livez", "/readyz")
+_OPEN_PATHS = ("/login", "/login/oidc", "/login/oidc/back", "/favicon.ico")
 _PICTURES = ("/frames", "/infer", "/mask")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -61,10 +62,12 @@ class Guard:
             raise Problem(
                 403, "cross-site", "Cross-site request", f"a page of another site ({origin}) sent this request"
             )
+        path = request.url.path
+        if path in _PROBES:
+            return None  # they must answer whatever state the database is in
         if await self._is_open(request.app.state.service):
             _check_local(request)
             return LOCAL
-        path = request.url.path
         if path in _OPEN_PATHS or path.startswith("/static/"):
             return None
         found = await asyncio.to_thread(self._look_up, request)

@@ -7,7 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from trialsight_serving.store.tables import decisions, frames, shadow_results
+from trialsight_serving.store.standing import DECIDED, outcome_of
+from trialsight_serving.store.tables import frames, parts, shadow_results
 
 _GOOD, _DEFECT = "good", "defect"
 
@@ -91,12 +92,12 @@ def evidence(connection: Connection, organisation: str, recipe: str, champion: s
     seen = sum(row[2] for row in rows)
     changes = {f"{row[0]} -> {row[1]}": row[2] for row in sorted(rows, key=lambda row: -row[2]) if row[0] != row[1]}
     truths = connection.execute(
-        sa.select(*verdicts, frames.c.verdict, decisions.c.decision)
+        sa.select(*verdicts, frames.c.verdict, parts.c.decision)
         .join(frames, frames.c.id == shadow_results.c.frame_id)
-        .join(decisions, decisions.c.id == _newest_decision())
-        .where(mine)
+        .join(parts, (parts.c.id == frames.c.part_id) & (parts.c.last_frame_id == frames.c.id))
+        .where(mine, parts.c.review == DECIDED)
     ).all()
-    known = [(row[0], row[1], truth) for row in truths if (truth := _truth(row[2], row[3])) is not None]
+    known = [(row[0], row[1], truth) for row in truths if (truth := outcome_of(row[3], row[2])) in (_GOOD, _DEFECT)]
     return Evidence(
         recipe=recipe,
         champion=champion,
@@ -137,20 +138,6 @@ def _pair(organisation: str, recipe: str, champion: str, challenger: str) -> sa.
         shadow_results.c.challenger == challenger,
         shadow_results.c.champion == champion,
     )
-
-
-def _newest_decision() -> sa.ScalarSelect[int]:
-    of_frame = (decisions.c.part_id == frames.c.part_id) & (decisions.c.frame_id == frames.c.id)
-    return sa.select(sa.func.max(decisions.c.id)).where(of_frame).correlate(frames).scalar_subquery()
-
-
-def _truth(verdict: str, decision: str) -> str | None:
-    """What a person's word makes of a part; None where it settles nothing (unsure, or a review confirmed)."""
-    if decision == "overrule_good" or (decision == "confirm" and verdict == "pass"):
-        return _GOOD
-    if decision == "missed_defect" or (decision == "confirm" and verdict == "reject"):
-        return _DEFECT
-    return None
 
 
 def _hits(pairs: Iterable[tuple[str, str]]) -> Hits:
