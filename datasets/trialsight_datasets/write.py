@@ -59,6 +59,11 @@ def drawn_mask(sample: Sample) -> NDArray[np.bool_] | None:
     return None if sample.is_good else load_mask(sample)
 
 
+def lost_without_mask(sample: Sample) -> str | None:
+    """What layouts lose that know a defect only by where it is."""
+    return None if sample.is_good or sample.has_mask else "a defect without a mask is marked all over its image"
+
+
 def folder_name(label: str) -> str:
     """A class as a folder's name. Raises TrialsightError for one that can't be."""
     if label in ("", ".", "..") or set(label) & set("/\\:\0"):

@@ -15,7 +15,6 @@ from trialsight.errors import TrialsightError
 from trialsight.home import Home
 from trialsight_serving.jobs.open import open_worker
 from trialsight_serving.jobs.process import CancelledError, run_command
-from trialsight_serving.store.jobs import JobState
 
 FRAMES, PNG = "/v1/lines/L1/frames", {"Content-Type": "image/png"}
 TRIALSIGHT = str(Path(sys.executable).with_name("trialsight"))
@@ -170,7 +169,3 @@ def test_a_cancelled_command_is_ended_with_all_that_it_started(tmp_path: Path) -
     assert (
         not (tmp_path / "set" / "train").exists() or len(list((tmp_path / "set" / "train" / "good").iterdir())) < 5000
     )
-
-
-def test_states_are_those_that_the_api_names() -> None:
-    assert {state.value for state in JobState} == {"queued", "running", "done", "failed", "cancelled"}

@@ -14,8 +14,8 @@ from trialsight_datasets.drawn import Drawn, Polygon, RunLengths, run_lengths_of
 from trialsight_datasets.formats.fields import FieldError, Node, read_json
 from trialsight_datasets.formats.listing import Listing, divide, is_good_name, label_of, split_of
 from trialsight_datasets.pixels import upright_size
-from trialsight_datasets.sample import TEST, ImageSet, Sample, Split
-from trialsight_datasets.write import Target, drawn_mask, save_image
+from trialsight_datasets.sample import TEST, ImageSet, Split
+from trialsight_datasets.write import Target, drawn_mask, lost_without_mask, save_image
 
 LOOKS_LIKE = "annotations/*.json or <split>/_annotations.coco.json, with images, categories and annotations"
 Shape = Polygon | RunLengths
@@ -76,8 +76,7 @@ def write(image_set: ImageSet, target: Target) -> None:
         path.write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
 
 
-def lost(sample: Sample) -> str | None:
-    return None if sample.is_good or sample.has_mask else "a defect without a mask is marked all over its image"
+lost = lost_without_mask
 
 
 def _read_file(listing: Listing, path: Path, split: Split, root: Node) -> None:

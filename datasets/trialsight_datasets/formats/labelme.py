@@ -14,8 +14,8 @@ from trialsight_datasets.drawn import Bitmap, Drawn, Polygon, bitmap_of
 from trialsight_datasets.formats.fields import FieldError, Node, read_json
 from trialsight_datasets.formats.listing import Listing, divide, is_good_name, label_of, split_of
 from trialsight_datasets.pixels import upright_size
-from trialsight_datasets.sample import TEST, ImageSet, Sample
-from trialsight_datasets.write import Target, drawn_mask, save_image
+from trialsight_datasets.sample import TEST, ImageSet
+from trialsight_datasets.write import Target, drawn_mask, lost_without_mask, save_image
 
 LOOKS_LIKE = "images with a .json of the same name beside each, with shapes"
 Shape = Polygon | Bitmap
@@ -87,8 +87,7 @@ def write(image_set: ImageSet, target: Target) -> None:
         target.step()
 
 
-def lost(sample: Sample) -> str | None:
-    return None if sample.is_good or sample.has_mask else "a defect without a mask is marked all over its image"
+lost = lost_without_mask
 
 
 def _read_file(path: Path) -> tuple[list[tuple[str, Shape]], tuple[int, int]]:

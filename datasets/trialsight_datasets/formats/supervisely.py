@@ -14,7 +14,7 @@ from trialsight_datasets.formats.fields import FieldError, Node, read_json
 from trialsight_datasets.formats.listing import Listing, class_folders, divide, is_good_name, label_of, split_of
 from trialsight_datasets.pixels import upright_size
 from trialsight_datasets.sample import TEST, ImageSet, Sample, Split
-from trialsight_datasets.write import Target, drawn_mask, save_image
+from trialsight_datasets.write import Target, drawn_mask, lost_without_mask, save_image
 
 LOOKS_LIKE = "meta.json, <data set>/img/x.jpg, <data set>/ann/x.jpg.json"
 COLORS = ("#E6194B", "#3CB44B", "#FFE119", "#4363D8", "#F58231", "#911EB4", "#46F0F0", "#F032E6")
@@ -70,8 +70,7 @@ def write(image_set: ImageSet, target: Target) -> None:
     (target.root / "meta.json").write_text(json.dumps(meta, ensure_ascii=False), encoding="utf-8")
 
 
-def lost(sample: Sample) -> str | None:
-    return None if sample.is_good or sample.has_mask else "a defect without a mask is marked all over its image"
+lost = lost_without_mask
 
 
 def _object(sample: Sample, width: int, height: int) -> dict[str, Any]:

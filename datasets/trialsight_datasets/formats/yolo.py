@@ -15,7 +15,7 @@ from trialsight_datasets.formats.coco import box_polygon
 from trialsight_datasets.formats.listing import Listing, divide, is_good_name, label_of, split_of
 from trialsight_datasets.pixels import stored_size, upright_size
 from trialsight_datasets.sample import TEST, ImageSet, Sample, Split
-from trialsight_datasets.write import Target, drawn_mask, save_image
+from trialsight_datasets.write import Target, drawn_mask, lost_without_mask, save_image
 
 LOOKS_LIKE = "*.yaml with names, images/<split>/*, labels/<split>/*.txt"
 
@@ -64,8 +64,7 @@ def write(image_set: ImageSet, target: Target) -> None:
     (target.root / "data.yaml").write_text(text, encoding="utf-8")
 
 
-def lost(sample: Sample) -> str | None:
-    return None if sample.is_good or sample.has_mask else "a defect without a mask is marked all over its image"
+lost = lost_without_mask
 
 
 def _lines(sample: Sample, number: int) -> list[str]:

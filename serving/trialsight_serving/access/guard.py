@@ -21,7 +21,7 @@ from trialsight_serving.settings import Settings
 COOKIE = "trialsight_session"
 _FORM_BYTES = 64 * 1024
 _PROBES = ("/livez", "/readyz")
-_OPEN_PATHS = ("/login", "/login/oidc", "/login/oidc/back", "/favicon.ico")
+_OPEN_PATHS = ("/login", "/favicon.ico")
 _PICTURES = ("/frames", "/infer", "/mask")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
