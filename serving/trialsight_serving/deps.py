@@ -1,6 +1,9 @@
-"""What routes ask for, by name. Every route names one of the `…Dep` principals; a test walks all of them."""
+"""What routes ask for, by name. Every route names one of the `…Dep` principals; a test walks all of them.
 
-from collections.abc import Callable
+They are coroutines although they wait for nothing: FastAPI would send plain functions through its thread pool.
+"""
+
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -11,13 +14,13 @@ from trialsight_serving.service import Service
 from trialsight_serving.store.tables import ORGANISATION
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
-def _allow(*roles: Role) -> Callable[[Request], Principal]:
-    def check(request: Request) -> Principal:
+def _allow(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
+    async def check(request: Request) -> Principal:
         principal: Principal = request.state.principal
         if principal.role not in roles:
             raise _refused(principal, ", ".join(roles))
@@ -28,15 +31,15 @@ def _allow(*roles: Role) -> Callable[[Request], Principal]:
     return check
 
 
-def _home_engineer(request: Request) -> Principal:
+async def _home_engineer(request: Request) -> Principal:
     """Lines, recipes' models and their jobs belong to the whole service, so other organisations can't change them."""
-    principal = _allow(Role.ENGINEER, Role.ADMINISTRATOR)(request)
+    principal = await _allow(Role.ENGINEER, Role.ADMINISTRATOR)(request)
     if principal.organisation != ORGANISATION:
         raise _refused(principal, "an engineer of the organisation that runs the service")
     return principal
 
 
-def _operator(request: Request) -> Principal:
+async def _operator(request: Request) -> Principal:
     principal: Principal = request.state.principal
     if not principal.operates:
         raise _refused(principal, "an administrator of the organisation that runs the service")

@@ -21,6 +21,7 @@ from trialsight_serving.service import Service
 from trialsight_serving.store.frames import ExpectedViews, FrameRecord, KeyTakenError, frame_by_key
 from trialsight_serving.store.ids import new_id
 from trialsight_serving.store.maps import encode_map
+from trialsight_serving.store.results import Writing
 from trialsight_serving.store.space import is_full
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ class Arrival:
     organisation: str
     line: str
     data: bytes
+    sha256: str
     part: str
     view: str
     trial: str
@@ -42,10 +44,6 @@ class Arrival:
     key: str | None = None
     is_partial: bool = False
     process: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
 
 
 async def model_of(service: Service, line: str, view: str) -> LiveModel:
@@ -96,6 +94,17 @@ async def take(service: Service, model: LiveModel, ticket: Ticket, arrival: Arri
     if arrival.key is not None and (first := await _first_answer(service, arrival)) is not None:
         return first
     header = model.inspector.check(arrival.data)
+    writing = service.results.begin(arrival.sha256, arrival.data)
+    try:
+        return await _take(service, model, ticket, arrival, header, writing)
+    except BaseException:
+        service.results.forget(arrival.sha256, writing)
+        raise
+
+
+async def _take(
+    service: Service, model: LiveModel, ticket: Ticket, arrival: Arrival, header: ImageHeader, writing: Writing
+) -> FrameRecord:
     arrived = time.perf_counter()
     async with ticket.worker() as turn:
         queued_ms = _ms(arrived)
@@ -108,7 +117,7 @@ async def take(service: Service, model: LiveModel, ticket: Ticket, arrival: Arri
             )
             turn.ran = True
     started = time.perf_counter()
-    stored = await _store(service, record, arrival, map_png)
+    stored = await _store(service, record, arrival, map_png, writing)
     if stored.id != record.id:
         return stored  # the same frame, sent twice at once: the first one's answer
     stored = replace(stored, timings_ms=stored.timings_ms | {"store": _ms(started)})
@@ -215,13 +224,16 @@ def _same_frame(found: FrameRecord, arrival: Arrival) -> FrameRecord:
     return found
 
 
-async def _store(service: Service, record: FrameRecord, arrival: Arrival, map_png: bytes | None) -> FrameRecord:
+async def _store(
+    service: Service, record: FrameRecord, arrival: Arrival, map_png: bytes | None, writing: Writing
+) -> FrameRecord:
     """Both files on the disk, then the row, then back. Nobody learns a verdict that a power cut could take away."""
     files = {record.image_sha256: arrival.data}
     if map_png is not None and record.map_sha256 is not None:
         files[record.map_sha256] = map_png
     try:
-        return await service.results.add(record, files, arrival.key, _expected_views(service, record.line))
+        begun = {record.image_sha256: writing}
+        return await service.results.add(record, files, arrival.key, _expected_views(service, record.line), begun)
     except KeyTakenError as taken:
         return _same_frame(taken.frame, arrival)
     except (OSError, SQLAlchemyError, RuntimeError) as error:

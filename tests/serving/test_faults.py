@@ -1,6 +1,7 @@
 """What the service does when things go wrong: a fault never becomes a pass, and never half a record."""
 
 import asyncio
+import hashlib
 import socket
 import threading
 from collections.abc import Callable
@@ -62,7 +63,8 @@ def test_a_body_that_trickles_is_given_up(promoted: Home, serve: Serve, bad: byt
 
 
 def test_a_frame_whose_deadline_passed_in_the_queue_is_recorded_and_never_run(promoted: Home, bad: bytes) -> None:
-    arrival = Arrival(ORGANISATION, "L1", bad, "P-1", "default", "", None, datetime.now(UTC), 0.0)
+    sha256 = hashlib.sha256(bad).hexdigest()
+    arrival = Arrival(ORGANISATION, "L1", bad, sha256, "P-1", "default", "", None, datetime.now(UTC), 0.0)
 
     async def run() -> FrameRecord:
         async with open_service(Settings(home=promoted.root, workers=1), News()) as service:

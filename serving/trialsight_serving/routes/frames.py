@@ -1,5 +1,7 @@
 """`POST /v1/lines/{line}/frames` and what can be read of a frame afterwards."""
 
+import asyncio
+import hashlib
 import json
 import time
 import uuid
@@ -28,6 +30,7 @@ from trialsight_serving.store.maps import to_8_bit
 
 router = APIRouter(prefix="/v1", tags=["frames"])
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # content-addressed: it never changes
+_SMALL_BYTES = 2**20
 _NAME = r"^[^\x00-\x1f\x7f]+$"
 _REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -75,7 +78,7 @@ async def post_frame(
     process: Annotated[str | None, Query(max_length=4096, description="Process parameters, a JSON object")] = None,
     x_deadline_ms: Annotated[int | None, Header(ge=1, le=3_600_000)] = None,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
-) -> FrameOut:
+) -> Response:
     """Inspect one frame. The answer comes once image, map and result are on the disk."""
     started, received_at = time.perf_counter(), datetime.now(UTC)
     with _refusals_counted(service, line):
@@ -90,6 +93,7 @@ async def post_frame(
                 organisation=who.organisation,
                 line=line,
                 data=data,
+                sha256=await _sha256(data),
                 part=part or f"{line}-{received_at:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",
                 view=view,
                 trial=trial or "",
@@ -100,7 +104,15 @@ async def post_frame(
                 is_partial=is_partial,
                 process=_process(process),
             )
-            return FrameOut.of(await take(service, model, ticket, arrival))
+            stored = await take(service, model, ticket, arrival)
+    # Made here and not by FastAPI, which would check and copy it all once more.
+    return Response(FrameOut.of(stored).model_dump_json(), media_type="application/json")
+
+
+async def _sha256(data: bytes) -> str:
+    """A large frame takes tens of milliseconds, in which the event loop must answer others."""
+    digest = hashlib.sha256(data) if len(data) <= _SMALL_BYTES else await asyncio.to_thread(hashlib.sha256, data)
+    return digest.hexdigest()
 
 
 @contextmanager

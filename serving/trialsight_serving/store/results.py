@@ -1,20 +1,25 @@
 """One frame's way into the store: its files, then one transaction, then the answer: what was answered is not lost."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from trialsight_serving.store.frames import ExpectedViews, FrameRecord, insert_frame
 from trialsight_serving.store.images import ImageStore
-from trialsight_serving.store.purge import FileGoneError, keep_files
+from trialsight_serving.store.purge import FileGoneError, keep_files, note_unneeded
 from trialsight_serving.store.writer import Writer
 
 # Two processes can bring the same new part, or the same key, at once: the second to commit looks again.
 _AGAIN = (FileGoneError, sa.exc.IntegrityError)
+
+
+Writing: TypeAlias = "asyncio.Future[bool]"
 
 
 @dataclass(frozen=True)
@@ -26,21 +31,44 @@ class Results:
     disks: Executor
     hand_on: Callable[[Connection, FrameRecord, str | None], None]
 
+    def begin(self, name: str, data: bytes) -> Writing:
+        """Start to write a file whose row will follow: the disk works while the frame is inspected."""
+        return asyncio.get_running_loop().run_in_executor(self.disks, self.images.put, data, name)
+
+    def forget(self, name: str, begun: Writing) -> None:
+        """No row will follow: the file goes, unless another row needs it. Waits for nothing."""
+
+        def note(written: Writing) -> None:
+            if not written.cancelled() and written.exception() is None and written.result():
+                with contextlib.suppress(RuntimeError):  # the store is closing: a check finds the file later
+                    self.writer.submit(lambda connection: note_unneeded(connection, [name]))
+
+        begun.add_done_callback(note)
+
     async def add(
-        self, record: FrameRecord, files: Mapping[str, bytes], key: str | None, expected: ExpectedViews | None
+        self,
+        record: FrameRecord,
+        files: Mapping[str, bytes],
+        key: str | None,
+        expected: ExpectedViews | None,
+        begun: Mapping[str, Writing] | None = None,
     ) -> FrameRecord:
-        """`files`: by sha256. Raises KeyTakenError; on OSError, SQLAlchemyError or RuntimeError nothing is stored."""
+        """`files`: by sha256; `begun`: those that are being written. Raises KeyTakenError; on OSError,
+        SQLAlchemyError or RuntimeError nothing is stored."""
         try:
-            return await self._try(record, files, key, expected)
+            return await self._try(record, files, key, expected, begun or {})
         except _AGAIN:
-            return await self._try(record, files, key, expected)
+            return await self._try(record, files, key, expected, {})
 
     async def _try(
-        self, record: FrameRecord, files: Mapping[str, bytes], key: str | None, expected: ExpectedViews | None
+        self,
+        record: FrameRecord,
+        files: Mapping[str, bytes],
+        key: str | None,
+        expected: ExpectedViews | None,
+        begun: Mapping[str, Writing],
     ) -> FrameRecord:
-        loop = asyncio.get_running_loop()
-        puts = [loop.run_in_executor(self.disks, self.images.put, data, name) for name, data in files.items()]
-        written = await asyncio.gather(*puts)
+        written = await asyncio.gather(*(begun.get(name) or self.begin(name, data) for name, data in files.items()))
         found = [name for name, fresh in zip(files, written, strict=True) if not fresh]
 
         def work(connection: Connection) -> FrameRecord:
