@@ -11,6 +11,7 @@ from trialsight_serving.access.guard import Guard
 from trialsight_serving.live import News
 from trialsight_serving.routes import (
     access,
+    cameras,
     frames,
     holds,
     jobs,
@@ -57,7 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     answer = problems.answer_with(pages.problem)
     problems.install(app, answer)
     app.add_middleware(Guard, settings=settings, answer=answer)
-    for module in (access, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream, v2):
+    for module in (access, cameras, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream, v2):
         app.include_router(module.router)
     app.include_router(make_router(pages))
     app.mount("/static", static_files(), name="static")

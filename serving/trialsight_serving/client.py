@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -15,6 +16,7 @@ from trialsight_serving.schemas import FrameOut
 
 _AGAIN = frozenset({408, 429, 502, 503, 504, 507})
 _LONGEST_WAIT_S = 15.0
+_REPORT_S = 5.0
 
 
 class ServiceError(TrialsightError):
@@ -93,6 +95,19 @@ class Client:
         )
         return FrameOut.model_validate(self._send(request).json())
 
+    def report_camera(self, line: str, view: str, report: dict[str, Any]) -> datetime:
+        """How a camera's agent is (`PUT /v1/lines/{line}/cameras/{view}`); the service's time. Tried once.
+
+        Raises ServiceError."""
+        url = f"/v1/lines/{quote(line, safe='')}/cameras/{quote(view, safe='')}"
+        try:
+            response = self._http.put(url, json=report, timeout=_REPORT_S)
+        except httpx.TransportError as error:
+            raise self._away(error) from error
+        if not response.is_success:
+            raise _problem(response)
+        return datetime.fromisoformat(response.json()["now"])
+
     def _send(self, request: httpx.Request) -> httpx.Response:
         started = time.monotonic()
         attempt = 0
@@ -100,9 +115,7 @@ class Client:
             try:
                 response = self._http.send(request)
             except httpx.TransportError as error:
-                problem = ServiceError(
-                    f"{self._url} does not answer: {error or type(error).__name__}", "is it running?"
-                )
+                problem = self._away(error)
                 asked_s = 0.0
             else:
                 if response.is_success:
@@ -118,6 +131,9 @@ class Client:
             self._on_retry(str(problem), pause_s)
             if not self._wait(pause_s):
                 raise problem
+
+    def _away(self, error: httpx.TransportError) -> ServiceError:
+        return ServiceError(f"{self._url} does not answer: {error or type(error).__name__}", "is it running?")
 
 
 def _problem(response: httpx.Response) -> ServiceError:

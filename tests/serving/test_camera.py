@@ -13,18 +13,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 
 from trialsight.errors import TrialsightError
 from trialsight.home import Home
 from trialsight.source import CameraFrame
+from trialsight_serving.camera.report import Reporter
 from trialsight_serving.camera.sources import limited, open_source
 from trialsight_serving.camera.spool import Spool
+from trialsight_serving.client import Client
 
 TRIALSIGHT = str(Path(sys.executable).with_name("trialsight"))
 FRAMES = int(os.environ.get("TRIALSIGHT_AGENT_FRAMES", "60"))  # 10,000 for the long form
@@ -176,6 +180,38 @@ def test_two_agents_can_not_share_a_buffer(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_an_agent_tells_how_it_is_and_its_clock_is_measured(promoted: Home, serve, tmp_path: Path) -> None:
+    """Three seconds fast, with frames waiting and frames lost; then nothing more is heard of it."""
+    spool = Spool(tmp_path, 100)
+    with serve(promoted) as service, Client(str(service.base_url), patience_s=0) as client:
+        reporter = Reporter(client, spool, "L1", "top", "video:0", now=lambda: datetime.now(UTC) + timedelta(seconds=3))
+        clock = reporter.report()
+        assert clock is not None
+        assert clock.offset_ms == pytest.approx(3000, abs=clock.round_trip_ms / 2 + 1)
+        for number in range(3):
+            spool.put(frame(number, size=40))
+        reporter.report()
+        (seen,) = service.get("/v1/cameras").json()
+        assert (seen["line"], seen["view"], seen["source"]) == ("L1", "top", "video:0")
+        assert (seen["waiting_frames"], seen["waiting_bytes"], seen["lost"]) == (2, 80, 1)
+        assert (seen["offset_ms"], seen["faults"]) == (clock.offset_ms, ["clock", "lost"])
+        assert datetime.fromisoformat(seen["last_frame_at"]) == spool.last_at()
+        reporter.report()
+        assert service.get("/v1/cameras").json()[0]["faults"] == ["clock"], "none was lost since"
+        page = service.get("/models").text
+        assert "Clock is off" in page
+        assert "+3" in page
+        with closing(sqlite3.connect(promoted.database)) as database:
+            database.execute("UPDATE cameras SET reported_at = '2026-01-01 00:00:00'")
+            database.commit()
+        assert service.get("/v1/cameras").json()[0]["faults"] == ["silent", "clock"]
+        away = Reporter(client, spool, "no such line", "top", "video:0")
+        assert away.report() is None
+    with Client("http://127.0.0.1:9") as nobody:
+        assert Reporter(nobody, spool, "L1", "top", "video:0").report() is None, "no fault of the camera's"
+    spool.close()
+
+
 @contextmanager
 def gateway(port_of: Callable[[], int | None], moods: random.Random) -> Iterator[str]:
     """A network between agent and service: slow, cut before or after the answer, or away, by turns."""
@@ -282,6 +318,8 @@ def test_each_frame_is_accepted_once_and_in_order_through_kills_and_cuts(
                 kills = time.monotonic() + chance.uniform(3, 8)
             agent.send_signal(signal.SIGTERM)
             assert agent.wait(20) == 0
+            answered = httpx.get(f"http://127.0.0.1:{port}/v1/cameras").json()
+            assert [(one["waiting_frames"], one["lost"]) for one in answered] == [(0, 0)]
         finally:
             camera.join()
             for process in (agent, server):

@@ -38,7 +38,9 @@ def camera(
 
     from trialsight.home import Home
     from trialsight_serving.camera.agent import Agent
+    from trialsight_serving.camera.report import Reporter
     from trialsight_serving.camera.sources import limited, open_source
+    from trialsight_serving.camera.sources.video import plain_url
     from trialsight_serving.camera.spool import Spool
     from trialsight_serving.camera.tell import Teller
     from trialsight_serving.client import Client
@@ -67,7 +69,12 @@ def camera(
                 view=view,
                 trial=trial,
             )
-            agent.run()
+            reporter = Reporter(client, spool, line, view or "default", plain_url(source))
+            reporter.start()
+            try:
+                agent.run()
+            finally:
+                reporter.close()
         if agent.finished:
             spool.forget()  # to show the same folder again is to mean it; after a crash the rest is meant
         if left := spool.backlog().frames:

@@ -47,6 +47,7 @@ class Spool:
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._lock = threading.Lock()
+        self._last_at: datetime | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(folder / "spool.db", timeout=2.0, isolation_level=None, check_same_thread=False)
@@ -71,8 +72,8 @@ class Spool:
 
     def put(self, frame: CameraFrame) -> int:
         """Keep a frame; durable when this returns. The oldest make room where they must: how many of them did."""
-        at = (frame.captured_at or datetime.now(UTC)).isoformat()
-        row = (uuid.uuid4().hex, frame.part, frame.content_type, frame.truth, at, frame.data)
+        at = frame.captured_at or datetime.now(UTC)
+        row = (uuid.uuid4().hex, frame.part, frame.content_type, frame.truth, at.isoformat(), frame.data)
         with self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")
             lost = self._make_room(len(frame.data))
@@ -81,7 +82,12 @@ class Spool:
             )
             if frame.origin:
                 self._db.execute("INSERT OR IGNORE INTO taken VALUES (?)", (frame.origin,))
+        self._last_at = at
         return lost
+
+    def last_at(self) -> datetime | None:
+        """When the newest frame was captured; None before the first since the spool was opened."""
+        return self._last_at
 
     def took(self, origin: str) -> bool:
         """Whether a frame of this origin was ever put here."""

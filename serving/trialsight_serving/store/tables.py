@@ -368,3 +368,21 @@ jobs = sa.Table(
     sa.Index("ix_jobs_recipe", "organisation_id", "recipe", "created_at"),
     sa.Index("ix_jobs_state", "state", "created_at"),
 )
+
+# What each camera agent said last of its clock, its buffer and its frames.
+cameras = sa.Table(
+    "cameras",
+    metadata,
+    sa.Column("organisation_id", sa.String(32), sa.ForeignKey("organisations.id"), primary_key=True),
+    sa.Column("line", sa.String(64), primary_key=True),
+    sa.Column("view", sa.String(64), primary_key=True),
+    sa.Column("reported_at", UtcTime, nullable=False),
+    sa.Column("offset_ms", sa.Float),
+    sa.Column("round_trip_ms", sa.Float),
+    sa.Column("waiting_frames", sa.BigInteger, nullable=False),
+    sa.Column("waiting_bytes", sa.BigInteger, nullable=False),
+    sa.Column("lost", sa.BigInteger, nullable=False),
+    sa.Column("lost_before", sa.BigInteger, nullable=False),
+    sa.Column("last_frame_at", UtcTime),
+    sa.Column("source", sa.String(200), nullable=False),
+)

@@ -1,4 +1,4 @@
-"""The models page `/models`: each recipe's versions, the challenger's evidence, and its retraining."""
+"""The models page `/models`: each recipe's versions, the challenger's evidence, and its retraining; and the cameras."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from trialsight_serving.access.principal import Principal, Role
 from trialsight_serving.deps import ReviewerDep, ServiceDep
 from trialsight_serving.model_schemas import ModelDetail
 from trialsight_serving.models.registry import RegistryError
+from trialsight_serving.routes.cameras import get_cameras
 from trialsight_serving.routes.models import get_model
 from trialsight_serving.service import Service
 from trialsight_serving.store.frames import frame_by_id
@@ -33,7 +34,10 @@ def add_models(router: APIRouter, pages: Pages) -> None:
             problem = problem or detail.registry_problem
             shown.append({"detail": detail, "versions": _versions(detail), **_evidence(service, who, detail)})
         may_change = who.role in (Role.ENGINEER, Role.ADMINISTRATOR)
-        return pages.render(request, "models.html", recipes=shown, problem=problem, may_change=may_change)
+        cameras = get_cameras(service, who)
+        return pages.render(
+            request, "models.html", recipes=shown, problem=problem, may_change=may_change, cameras=cameras
+        )
 
 
 def _versions(detail: ModelDetail) -> list[dict[str, Any]]:

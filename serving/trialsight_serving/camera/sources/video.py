@@ -50,7 +50,7 @@ class Video:
                 if number == 0:
                     raise TrialsightError(f"{self._name} can't be read as a film", "try it in a player")
                 return
-            log.warning("camera away", source=_plain(self._name), again_in_s=pause_s)
+            log.warning("camera away", source=plain_url(self._name), again_in_s=pause_s)
             stop.wait(pause_s)
             pause_s = min(_LONGEST_WAIT_S, pause_s * 2)
 
@@ -63,7 +63,7 @@ class Video:
         return cv2.VideoCapture(self._name, cv2.CAP_FFMPEG, limits)
 
 
-def _plain(url: str) -> str:
+def plain_url(url: str) -> str:
     """Without user and password."""
     scheme, _, rest = url.rpartition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}" if scheme else url
