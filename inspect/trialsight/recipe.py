@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
+from trialsight.chosen import Chosen
 from trialsight.errors import RecipeError
 from trialsight.geometry.register import Registration
 from trialsight.geometry.scale import Scale
@@ -194,7 +195,8 @@ class Calibration:
 class Recipe:
     """`variants`: forms of the graph that the package shall hold beside fp32, each as far as it passes its gate.
     `fp16`: half the size, fp32's speed. `int8`: faster. `bf16`: fp32's graph by OpenVINO in bfloat16, for processors
-    with AMX."""
+    with AMX. `thresholds`: T1 and T2 that people chose, by model version; a version that isn't named has those of its
+    calibration."""
 
     name: str
     product: str = ""
@@ -208,6 +210,7 @@ class Recipe:
     morphology: Morphology = field(default_factory=Morphology)
     health: HealthSpec = field(default_factory=HealthSpec)
     variants: tuple[VariantName, ...] = ("fp16", "int8")
+    thresholds: dict[str, Chosen] = field(default_factory=dict)
     deadline_ms: int = 2000
     seed: int = 0
 
@@ -239,12 +242,17 @@ class Recipe:
 
     def content_hash(self) -> str:
         """Hex sha256 of what the recipe says, whatever its file looked like: its version."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data without what is None; `parse_recipe` gives the same recipe back."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = _plain(self._content())
         return plain
+
+    def _content(self) -> dict[str, Any]:
+        """Without thresholds where nobody chose any: such a recipe keeps the version that it always had."""
+        content = asdict(self)
+        return content if self.thresholds else {name: content[name] for name in content if name != "thresholds"}
 
     def to_yaml(self) -> str:
         """The recipe as a file; `load_recipe` gives the same recipe back."""

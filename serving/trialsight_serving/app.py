@@ -22,6 +22,7 @@ from trialsight_serving.routes import (
     recipes,
     status,
     stream,
+    thresholds,
     v2,
 )
 from trialsight_serving.service import open_service
@@ -58,7 +59,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     answer = problems.answer_with(pages.problem)
     problems.install(app, answer)
     app.add_middleware(Guard, settings=settings, answer=answer)
-    for module in (access, cameras, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream, v2):
+    v1 = (access, cameras, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream, thresholds)
+    for module in (*v1, v2):
         app.include_router(module.router)
     app.include_router(make_router(pages))
     app.mount("/static", static_files(), name="static")

@@ -130,7 +130,7 @@ def _inspect(
     model: LiveModel, arrival: Arrival, header: ImageHeader, queued_ms: float
 ) -> tuple[FrameRecord, bytes | None]:
     """In a worker thread: ONNX Runtime, OpenCV and the map's PNG all leave the event loop alone."""
-    inspection = model.inspector(arrival.data)
+    inspection = model.inspector(arrival.data, model.thresholds)
     started = time.perf_counter()
     map_png, scale = None, None
     if inspection.defect_map is not None:
@@ -159,7 +159,7 @@ def _unseen(reason: str, model: LiveModel, arrival: Arrival, header: ImageHeader
         verdict=Verdict.NO_VERDICT,
         reason=reason,
         score=None,
-        thresholds=model.card.thresholds,
+        thresholds=model.thresholds,
         regions=(),
         defect_map=None,
         frame_size_px=(header.width_px, header.height_px),

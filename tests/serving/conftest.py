@@ -22,6 +22,8 @@ from trialsight.card import Card, GoldenFrame, Preparation, Promise, Provenance
 from trialsight.files import sha256_of
 from trialsight.home import Home
 from trialsight.package import GOLDEN, GRAPH, write_card
+from trialsight.package import RECIPE as TRAINED_BY
+from trialsight.recipe import Recipe
 from trialsight.verdict import Thresholds, Verdict
 
 RECIPE = "blob"
@@ -116,6 +118,7 @@ def write_package(folder: Path, recipe: str = RECIPE, change: Callable[[Card], C
 
     (folder / GOLDEN).mkdir(parents=True)
     write_graph(folder / GRAPH)
+    (folder / TRAINED_BY).write_text(Recipe(recipe, product="plate").to_yaml())
     for name, blob in (("good.png", 0), ("bad.png", 100)):
         (folder / GOLDEN / name).write_bytes(encoded(picture(blob, seed=1)))
     card = Card(

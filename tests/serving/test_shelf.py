@@ -8,6 +8,7 @@ import pytest
 
 from trialsight.gate import run_gate
 from trialsight.inspector import Inspector
+from trialsight_serving.models.chosen import PeoplesThresholds
 from trialsight_serving.models.shelf import LiveModel, Shelf
 
 
@@ -16,7 +17,9 @@ def model(write_package: Callable[..., Path], tmp_path: Path) -> Callable[[str, 
     """A loaded model that claims 10 bytes, under any recipe and version."""
     inspector = Inspector.load(write_package(tmp_path / "package"))
     gate = run_gate(inspector)
-    return lambda recipe, version: LiveModel(recipe, version, inspector, gate, datetime.now(UTC), 10)
+    return lambda recipe, version: LiveModel(
+        recipe, version, inspector, gate, datetime.now(UTC), 10, PeoplesThresholds()
+    )
 
 
 A1, A2, B1, C1 = ("a", "1"), ("a", "2"), ("b", "1"), ("c", "1")

@@ -22,6 +22,7 @@ from trialsight_serving.models.changes import (
     pass_gate,
     swap_aliases,
 )
+from trialsight_serving.models.chosen import PeoplesThresholds
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, Registry, RegistryError
 from trialsight_serving.models.shelf import LiveModel, Shelf, memory_bytes
 from trialsight_serving.store.database import Database
@@ -59,6 +60,7 @@ class ModelManager:
         self.changes: Counter[str] = Counter()
         self.faults: dict[tuple[str, str], Fault] = {}  # by recipe and alias
         self.behind: dict[str, tuple[str, str]] = {}  # rolled back while MLflow was away: champion and previous
+        self._people = PeoplesThresholds()
         self._database, self._writer, self._limits = database, writer, limits
         self._runtimes = home.runtimes if fastest else None
         self._shelf = Shelf(memory_mb * 2**20)
@@ -93,7 +95,9 @@ class ModelManager:
         return self._lines
 
     def refresh_lines(self) -> None:
+        """What people bound to the lines, and the thresholds that they chose."""
         with self._database.read() as connection:
+            self._people.refresh(connection)
             self._lines = {line.name: line for line in list_lines(connection)}
 
     def promote(self, recipe: str, version: str, line: str | None, change: Change) -> Promotion:
@@ -147,7 +151,7 @@ class ModelManager:
                     "bind a line to the recipe, or raise model_memory_mb in the service's settings",
                 )
             inspector, report = pass_gate(package, recipe, version, self._limits, self._runtimes)
-            model = LiveModel(recipe, version, inspector, report, datetime.now(UTC), needed)
+            model = LiveModel(recipe, version, inspector, report, datetime.now(UTC), needed, self._people)
         with self._lock:
             self._shelf.put(model)
         return model

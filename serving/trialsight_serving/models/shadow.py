@@ -80,7 +80,7 @@ class Shadow:
     def _look(self, challenger: LiveModel, record: FrameRecord, data: bytes) -> None:
         verdict, reason, score, inspect_ms = Verdict.NO_VERDICT, None, None, 0.0
         try:
-            seen = challenger.inspector(data)
+            seen = challenger.inspector(data, challenger.thresholds)
         except FrameError as error:
             reason = str(error)
         else:

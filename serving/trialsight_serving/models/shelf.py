@@ -9,6 +9,8 @@ from trialsight.card import Card
 from trialsight.gate import GateReport
 from trialsight.inspector import Inspector
 from trialsight.package import Package
+from trialsight.verdict import Thresholds
+from trialsight_serving.models.chosen import PeoplesThresholds
 
 Key = tuple[str, str]  # recipe, version
 _COPIES = 2  # ONNX Runtime holds weights as the file has them, and most of them packed for the processor too
@@ -24,6 +26,12 @@ class LiveModel:
     gate: GateReport
     activated_at: datetime
     memory_bytes: int
+    people: PeoplesThresholds
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What people chose for this version, else the card's; as of now."""
+        return self.people.of(self)
 
     @property
     def card(self) -> Card:

@@ -190,7 +190,7 @@ def _describe(manager: ModelManager, recipe: str) -> ModelOut:
         graph_sha256=live.card.graph_sha256 if live else None,
         activated_at=live.activated_at if live else None,
         detector=live.card.detector if live else None,
-        thresholds=live.card.thresholds if live else None,
+        thresholds=live.thresholds if live else None,
         metrics=live.card.metrics if live else None,
         fault=_said(manager.faults.get((recipe, CHAMPION))),
         challenger_fault=_said(manager.faults.get((recipe, CHALLENGER))),

@@ -51,3 +51,9 @@ def list_recipes(connection: Connection, organisation: str) -> list[RecipeRecord
     newest = sa.select(sa.func.max(recipes.c.id)).where(recipes.c.organisation_id == organisation)
     query = sa.select(*_COLUMNS).where(recipes.c.id.in_(newest.group_by(recipes.c.name))).order_by(recipes.c.name)
     return [RecipeRecord(*row) for row in connection.execute(query)]
+
+
+def recipe_versions(connection: Connection, organisation: str, name: str, most: int) -> list[RecipeRecord]:
+    """As they were saved, newest first."""
+    query = sa.select(*_COLUMNS).where(recipes.c.organisation_id == organisation, recipes.c.name == name)
+    return [RecipeRecord(*row) for row in connection.execute(query.order_by(recipes.c.id.desc()).limit(most))]
