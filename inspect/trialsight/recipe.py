@@ -101,10 +101,10 @@ class Input:
 class DetectorSpec:
     """`name`: docs/detectors.md says which one when. `backbone`: `shipped`, or one of torchvision's. `weights`:
     `shipped`, `random` (seeded), `hub` (torchvision's, from the internet) or a path to a state dict. `layers` empty:
-    the backbone's usual ones. `bank_size`: patches that patch_memory keeps. `steps`: of the discriminator's training;
-    None takes its usual number."""
+    the backbone's usual ones. `bank_size`: patches that patch_memory keeps. `steps`: of training, for
+    detectors with weights of their own; None takes the detector's usual number."""
 
-    name: Literal["patch_memory", "gaussian", "discriminator"] = "patch_memory"
+    name: Literal["patch_memory", "gaussian", "discriminator", "student_teacher", "segmenter"] = "patch_memory"
     backbone: str = "shipped"
     layers: tuple[str, ...] = ()
     weights: str = "shipped"
@@ -124,14 +124,19 @@ class DetectorSpec:
 
 @dataclass(frozen=True)
 class Augment:
-    """`copies` of each good part are learned as well, each turned, shifted and lit by lot within these bounds, so that
-    a part that lies a little further out than any training part is no news. `shift`: share of the frame's sides;
-    `brightness`: share."""
+    """`copies` of each good part are learned as well, each varied by lot within these bounds, so that a part that lies
+    a little further out than any training part is no news. What is varied is taken for good: allow no more than good
+    parts show. `shift`: share of the frame's sides; `scale`, `brightness`: share; `blur_px`: standard deviation in
+    pixels of the model's input; `noise`: standard deviation as a share of white."""
 
     copies: int = 2
     rotation_deg: float = 2.0
     shift: float = 0.01
     brightness: float = 0.03
+    scale: float = 0.0
+    blur_px: float = 0.0
+    noise: float = 0.0
+    flip: tuple[Literal["horizontal", "vertical"], ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.copies <= 20:
@@ -140,6 +145,9 @@ class Augment:
             ("rotation_deg", self.rotation_deg, 180),
             ("shift", self.shift, 0.5),
             ("brightness", self.brightness, 0.5),
+            ("scale", self.scale, 0.5),
+            ("blur_px", self.blur_px, 10),
+            ("noise", self.noise, 0.5),
         ):
             if not 0 <= value <= most:
                 raise ValueError(f"{label} must lie between 0 and {most}, got {value}")

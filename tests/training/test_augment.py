@@ -6,12 +6,14 @@ import torch
 from numpy.typing import NDArray
 
 from trialsight.card import Preparation
+from trialsight.errors import TrialsightError
 from trialsight.prepare import Preparer
 from trialsight.recipe import Augment
 from trialsight_datasets.sample import ImageSet
 from trialsight_training import frames
 from trialsight_training.augment import moved
 from trialsight_training.backbones import create_backbone
+from trialsight_training.erasure import check_augment
 
 
 def dot(x: int, y: int) -> NDArray[np.uint8]:
@@ -27,11 +29,24 @@ def center_of(frame: NDArray[np.uint8]) -> NDArray[np.float64]:
 def test_shift_turn_and_light_stay_within_their_bounds() -> None:
     rng = np.random.default_rng(0)
     shifts = [center_of(moved(dot(50, 50), Augment(1, 0, 0.05, 0), rng)) - 50 for _ in range(50)]
-    assert 4 < np.abs(shifts).max() <= 5.5
+    assert 3 < np.abs(shifts).max() <= 5.5  # whole pixels, cut towards 0
     turns = [center_of(moved(dot(90, 50), Augment(1, 5, 0, 0), rng))[0] - 49.5 for _ in range(50)]
     assert 2.5 < np.abs(turns).max() <= 40 * np.sin(np.deg2rad(5)) + 1
     lights = [int(moved(np.full((8, 8, 3), 100, np.uint8), Augment(1, 0, 0, 0.1), rng)[0, 0, 0]) for _ in range(50)]
     assert 90 <= min(lights) < 93 and 107 < max(lights) <= 110
+
+
+def test_scale_flip_blur_and_noise_stay_within_their_bounds() -> None:
+    rng, still = np.random.default_rng(0), {"rotation_deg": 0, "shift": 0, "brightness": 0}
+    far = [99 - center_of(moved(dot(90, 50), Augment(1, scale=0.1, **still), rng))[1] for _ in range(50)]
+    assert min(far) >= 9 - 4.5 and max(far) <= 9 + 4.5 and max(far) - min(far) > 5  # 40 px from the middle
+    sides = {round(center_of(moved(dot(90, 50), Augment(1, flip=("horizontal",), **still), rng))[1]) for _ in range(30)}
+    assert sides == {9, 90}
+    peaks = [int(moved(dot(50, 50), Augment(1, blur_px=3, **still), rng).max()) for _ in range(30)]
+    assert 250 >= max(peaks) > min(peaks) > 100
+    plain = np.full((64, 64, 3), 128, np.uint8)
+    noise = [float(moved(plain, Augment(1, noise=0.1, **still), rng).std()) for _ in range(30)]
+    assert 15 < max(noise) <= 0.1 * 255 + 1
 
 
 def test_without_bounds_nothing_moves() -> None:
@@ -56,3 +71,25 @@ def test_the_memory_chooses_from_copies_too_and_from_no_more_than_it_can_bear(
     assert not torch.equal(more, patches(2, seed=2))
     monkeypatch.setattr(frames, "MAX_PATCHES", 100)
     assert patches(2, seed=1).shape == (2, 50, 384)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "named"),
+    [
+        (Augment(), None),
+        (Augment(scale=0.1, flip=("horizontal", "vertical"), rotation_deg=180), None),
+        (Augment(noise=0.02, blur_px=0.7), None),
+        (Augment(copies=0, blur_px=10), None),  # nothing is made of it
+        (Augment(blur_px=10), "blur_px 10"),
+        (Augment(noise=0.5), "noise 0.5"),
+    ],
+)
+def test_an_augmentation_that_erases_defects_is_refused_by_name(
+    bounds: Augment, named: str | None, bracket_set: ImageSet
+) -> None:
+    good = list(frames.prepared(bracket_set.train[:4], Preparer(Preparation(128, 128))))
+    if named is None:
+        check_augment(bounds, good, seed=0)
+        return
+    with pytest.raises(TrialsightError, match=f"augment.{named} erases"):
+        check_augment(bounds, good, seed=0)

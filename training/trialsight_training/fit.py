@@ -18,8 +18,12 @@ from trialsight_training.backbones import create_backbone
 from trialsight_training.detectors.detector import Lesson
 from trialsight_training.detectors.graph import Detector, embed
 from trialsight_training.detectors.table import DETECTORS
+from trialsight_training.erasure import check_augment
 from trialsight_training.frames import study_defective, study_good
 from trialsight_training.progress import Progress
+
+# Good parts on which augmentations are tried before they are believed.
+TRIED = 8
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ def fit(samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress:
         good = [sample for sample in samples if sample.is_good]
         defective = [sample for sample in samples if not sample.is_good]
         seen, health = study_good(backbone, good, preparer, recipe.augment, folds, recipe.seed, step)
+        check_augment(recipe.augment, [one.numpy() for one in seen.frames[:TRIED]], recipe.seed)
         folds = int(seen.folds.max()) + 1
         defects = study_defective(backbone, defective, preparer, folds, recipe.seed, step)
     lesson = Lesson(backbone, seen, defects, spec, recipe.augment, recipe.seed)
