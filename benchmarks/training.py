@@ -11,8 +11,9 @@ import yaml
 
 from trialsight.errors import TrialsightError
 
-# What happens after the detector is fitted and its thresholds are set. anomalib's `Engine.fit` does none of it.
-AFTER_FIT = frozenset({"store", "export", "evaluation", "variants", "tracking", "total"})
+# What isn't fitting: the set is kept as a version before it; the rest comes once the detector is fitted and its
+# thresholds are set. anomalib's `Engine.fit` does none of it.
+NOT_FIT = frozenset({"set", "store", "export", "evaluation", "variants", "tracking", "total"})
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,6 @@ def train(
     return Trained(
         package=Path(result["package"]),
         metrics=result["metrics"],
-        fit_s=sum(value for task, value in seconds.items() if task not in AFTER_FIT),
+        fit_s=sum(value for task, value in seconds.items() if task not in NOT_FIT),
         total_s=seconds["total"],
     )

@@ -20,6 +20,7 @@ from trialsight_training.backbones import Backbone
 from trialsight_training.calibrate import assign_folds
 from trialsight_training.detectors.detector import Defective, Good
 from trialsight_training.detectors.graph import patch_features
+from trialsight_training.parallel import each
 from trialsight_training.store import Store
 
 T = TypeVar("T", bound=np.generic)
@@ -48,7 +49,6 @@ def prepare(sample: Sample, preparer: Preparer) -> Prepared:
     return frame
 
 
-@torch.no_grad()
 def study_good(
     backbone: Backbone,
     samples: Sequence[Sample],
@@ -63,24 +63,33 @@ def study_good(
     Where pictures are cut into tiles, each tile stands as a part of its own, one part's after the other, in the part's
     fold. `step` is called after each sample. Raises TrialsightError where nothing can be learned from them.
     """
-    rng = np.random.default_rng(seed)
     tiles = len(preparer.preparation.tiling or [None])
+    share = max(1, MAX_PATCHES // (len(samples) * tiles))
     frames, features = Store(len(samples) * tiles), Store(len(samples) * tiles)
     patches: list[Tensor] = []
     health: list[Health] = []
     seen: set[bytes] = set()
-    for sample in samples:
+
+    def study(numbered: tuple[int, Sample]) -> tuple[NDArray[np.uint8], list[tuple[NDArray[np.uint8], Tensor, Tensor]]]:
+        number, sample = numbered
+        rng = np.random.default_rng([seed, number])  # its own, so that parts can be studied in any order
         pixels = prepare(sample, preparer).pixels
         copies = [moved(pixels, augment, rng) for _ in range(augment.copies)]
+        studied = []
         for tile, *others in zip(*(cut(one, preparer) for one in (pixels, *copies)), strict=True):
             if tiles > 1 and others:  # tiles are many: one copy of each, by lot, shows enough
                 others = [others[rng.integers(len(others))]]
             maps = _features(backbone, np.stack([tile, *others]), sample)
             rows = maps.permute(0, 2, 3, 1).flatten(0, 2)
-            kept = min(len(rows), max(1, MAX_PATCHES // (len(samples) * tiles)))
-            patches.append(rows[torch.from_numpy(rng.permutation(len(rows))[:kept])] if kept < len(rows) else rows)
-            features.add(maps[0])
+            kept = rows[torch.from_numpy(rng.permutation(len(rows))[:share])] if share < len(rows) else rows
+            studied.append((tile, maps[0], kept))
+        return pixels, studied
+
+    for pixels, studied in each(study, enumerate(samples)):
+        for tile, maps, kept in studied:
             frames.add(torch.from_numpy(tile))
+            features.add(maps)
+            patches.append(kept)
         health.append(measure(pixels))
         seen.add(hashlib.sha256(pixels.tobytes()).digest())
         step()
@@ -94,7 +103,6 @@ def study_good(
     return Good(frames.all(), features.all(), torch.stack(patches), part_folds), tuple(health)
 
 
-@torch.no_grad()
 def study_defective(
     backbone: Backbone,
     samples: Sequence[Sample],
@@ -112,21 +120,30 @@ def study_defective(
     frames, features = [torch.empty(0, height, width, 3, dtype=torch.uint8)], []
     masks: list[Tensor | None] = []
     taken = []
-    for sample in samples:
+
+    def study(sample: Sample) -> tuple[list[NDArray[np.uint8]], Tensor, Sequence[Tensor | None]] | None:
         frame = prepare(sample, preparer)
         mask = load_mask(sample, frame.frame_size_px)
-        if mask is not None or tiles == 1:
+        if mask is None and tiles > 1:
+            return None
+        shown = cut(frame.pixels, preparer)
+        grid = torch.cat([_features(backbone, tile[np.newaxis], sample) for tile in shown])
+        if mask is None:
+            return shown, grid, [None]
+        return shown, grid, [torch.from_numpy(one) for one in cut(preparer.mask(mask, frame.pose), preparer)]
+
+    for sample, studied in zip(samples, each(study, samples), strict=True):
+        if studied is not None:
+            shown, grid, marks = studied
             taken.append(sample.label)
-            marks = None if mask is None else preparer.mask(mask, frame.pose)
-            for tile in cut(frame.pixels, preparer):
-                frames.append(torch.from_numpy(tile)[None])
-                features.append(_features(backbone, tile[np.newaxis], sample))
-            masks += [None] * tiles if marks is None else [torch.from_numpy(one) for one in cut(marks, preparer)]
+            frames += [torch.from_numpy(tile)[None] for tile in shown]
+            features.append(grid)
+            masks += marks
         step()
     labels = tuple(label for label in taken for _ in range(tiles))
-    grid = torch.cat(features) if features else torch.empty(0, sum(backbone.channels), 0, 0)
+    known = torch.cat(features) if features else torch.empty(0, sum(backbone.channels), 0, 0)
     part_folds = _folds_by_class(taken, folds, seed).repeat_interleave(tiles)
-    return Defective(torch.cat(frames), grid, tuple(masks), labels, part_folds)
+    return Defective(torch.cat(frames), known, tuple(masks), labels, part_folds)
 
 
 def cut(picture: NDArray[T], preparer: Preparer) -> list[NDArray[T]]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from trialsight_training.detectors.detector import Lesson
-from trialsight_training.detectors.graph import Mapper, maps_of
+from trialsight_training.detectors.detector import Defective, Good, Lesson
+from trialsight_training.detectors.graph import Mapper
+from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
 
 
@@ -29,14 +31,21 @@ def held_out_maps(lesson: Lesson, mappers: Sequence[Mapper], progress: Progress)
     """(N, h, w) of the good parts, (M, h, w) of the defective ones; `mappers[k]` knows nothing of fold k."""
     good: list[Tensor] = []
     defective: list[Tensor] = []
-    with progress.task("calibration", len(mappers)) as step:
+    with progress.task("calibration", len(lesson.good.folds) + len(lesson.defective)) as step:
         for fold, mapper in enumerate(mappers):
             for parts, maps in ((lesson.good, good), (lesson.defective, defective)):
-                for index in (parts.folds == fold).nonzero()[:, 0].tolist():  # one by one: they may lie on disk
-                    one = slice(index, index + 1)
-                    maps.append(maps_of(mapper.eval(), parts.features[one], parts.frames[one]))
-            step()
+                own = (parts.folds == fold).nonzero()[:, 0].tolist()
+                for one in each(partial(_map, mapper.eval(), parts), own):
+                    maps.append(one)
+                    step()
     return _in_order(good, lesson.good.folds), _in_order(defective, lesson.defective.folds)
+
+
+def _map(mapper: Mapper, parts: Good | Defective, index: int) -> Tensor:
+    """(1, h, w); one by one, since the parts may lie on disk."""
+    one = slice(index, index + 1)
+    defect_map: Tensor = mapper(parts.features[one], parts.frames[one])
+    return defect_map
 
 
 def _in_order(maps: list[Tensor], folds: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ from torch import Tensor
 from trialsight_training.detectors.detector import Learned, Lesson
 from trialsight_training.detectors.graph import Detector, Smoothing
 from trialsight_training.detectors.held_out import held_out_maps
-from trialsight_training.detectors.patch_memory.coreset import greedy_coresets
+from trialsight_training.detectors.patch_memory.coreset import greedy_coreset, project
 from trialsight_training.detectors.patch_memory.model import Memory, PatchMemory
+from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
 
 
@@ -26,7 +27,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     """From good parts alone: labelled defects are scored, not learned."""
     smoothing = Smoothing(lesson.backbone.strides[0])
     size = lesson.spec.bank_size
-    with progress.task("memory", size) as step:
+    with progress.task("memory", int(lesson.good.folds.max()) + 2) as step:
         fitted = fit_patch_memory(lesson.good.patches, lesson.good.folds, size, lesson.seed, step)
     good_maps, defect_maps = held_out_maps(
         lesson, [PatchMemory(memory, smoothing) for memory in fitted.held_out], progress
@@ -46,24 +47,32 @@ def fit_patch_memory(
     seed: int,
     step: Callable[[], None] = lambda: None,
 ) -> Fitted:
-    """`patches` (N, K, C) of good parts, `folds` (N,) the fold of each. `step` is called bank_size - 1 times."""
-    parts, each, width = patches.shape
-    points = patches.reshape(parts * each, width)
+    """`patches` (N, K, C) of good parts, `folds` (N,) the fold of each. `step` is called after
+    each of folds + 1 banks."""
+    parts, each_part, width = patches.shape
+    points = patches.reshape(parts * each_part, width)
     center = points.mean(0)
     points = points - center
-    owner = folds.repeat_interleave(each)
-    count = int(folds.max()) + 1
-    allowed = torch.ones(count + 1, len(points), dtype=torch.bool)
-    for fold in range(count):
-        allowed[fold + 1, owner == fold] = False
-    # Each bank holds the same share of its patches. A full-sized bank of fewer parts would cover them more densely,
-    # and held-out parts would then score lower than new ones do.
-    sizes = [max(1, round(bank_size * int(bank.sum()) / len(points))) for bank in allowed]
-    banks = greedy_coresets(points, sizes, allowed, seed, step=step)
+    near = project(points, seed)
+    owner = folds.repeat_interleave(each_part)
+
+    def bank(fold: int | None) -> Tensor:
+        """Without the parts of `fold`. It holds the same share of its patches as the whole one: a full-sized bank of
+        fewer parts would cover them more densely, and held-out parts would then score lower than new ones do."""
+        if fold is None:
+            return greedy_coreset(near, bank_size, seed)
+        known = (owner != fold).nonzero()[:, 0]
+        size = max(1, round(bank_size * len(known) / len(points)))
+        return known[greedy_coreset(near[known], size, seed)]
+
+    banks = []
+    for one in each(bank, [None, *range(int(folds.max()) + 1)]):
+        banks.append(one)
+        step()
     # One centre and spread for all banks: only what each remembers may differ between folds.
     spread = float(points.square().sum(1).mean().sqrt())
     zero = torch.zeros(width)
-    memories = [Memory(points[bank], zero, spread) for bank in banks]
+    memories = [Memory(points[one], zero, spread) for one in banks]
     for memory in memories:
         memory.center = center
     return Fitted(memories[0], tuple(memories[1:]))
