@@ -1,7 +1,7 @@
 """Good parts as they might also have lain: few parts show few poses, and the next one lies between or beyond them."""
 
 import os
-from functools import lru_cache
+import threading
 from typing import Any
 
 import cv2
@@ -12,6 +12,9 @@ from trialsight.recipe import Augment
 
 Frame = NDArray[np.uint8]
 
+# They hold their own random state: shared between threads, one part's lot would depend on another's turn.
+_of_thread = threading.local()
+
 
 def moved(pixels: Frame, bounds: Augment, rng: np.random.Generator) -> Frame:
     """An (H, W, 3) RGB frame varied by lot within `bounds`. Edges are mirrored: a border would be learned as good."""
@@ -20,12 +23,12 @@ def moved(pixels: Frame, bounds: Augment, rng: np.random.Generator) -> Frame:
 
 def _drawn(bounds: Augment, rng: np.random.Generator) -> Any:
     """The transforms, their next draw decided by `rng`."""
-    transforms = _compose(bounds)
-    transforms.set_random_seed(int(rng.integers(2**31)))
-    return transforms
+    if getattr(_of_thread, "bounds", None) != bounds:
+        _of_thread.bounds, _of_thread.transforms = bounds, _compose(bounds)
+    _of_thread.transforms.set_random_seed(int(rng.integers(2**31)))
+    return _of_thread.transforms
 
 
-@lru_cache(maxsize=16)
 def _compose(bounds: Augment) -> Any:
     # Albumentations would ask the internet for a newer version of itself when it is imported.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
