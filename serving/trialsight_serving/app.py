@@ -9,6 +9,7 @@ from trialsight import __version__
 from trialsight_serving import problems
 from trialsight_serving.access.guard import Guard
 from trialsight_serving.live import News
+from trialsight_serving.openapi import document
 from trialsight_serving.routes import (
     access,
     cameras,
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=document.operation_id,
     )
     pages = Pages()
     app.state.news = news  # a server that drains ends the open streams first
@@ -64,4 +66,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router)
     app.include_router(make_router(pages))
     app.mount("/static", static_files(), name="static")
+    document.install(app)
     return app

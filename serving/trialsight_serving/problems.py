@@ -9,11 +9,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from trialsight.errors import FrameError, FrameFault
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 _FAULTS: Mapping[FrameFault, tuple[int, str]] = {
     FrameFault.EMPTY: (400, "The frame is empty"),
@@ -42,7 +44,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         self.headers = dict(headers or {})
         self.more = more
 
-    def response(self, instance: str) -> JSONResponse:
+    def body(self, instance: str) -> dict[str, Any]:
         body = {
             "type": f"urn:trialsight:problem:{self.slug}",
             "title": self.title,
@@ -54,7 +56,10 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         }
         if instance.startswith("/v2"):
             body["error"] = self.detail  # the Open Inference Protocol's word for it
-        return JSONResponse(body, self.status, self.headers, MEDIA_TYPE)
+        return body
+
+    def response(self, instance: str) -> JSONResponse:
+        return JSONResponse(self.body(instance), self.status, self.headers, MEDIA_TYPE)
 
 
 def frame_problem(error: FrameError) -> Problem:
@@ -94,7 +99,8 @@ def install(app: FastAPI, answer: Answer) -> None:
         slug = title.lower().replace(" ", "-")
         detail = f"{request.method} {request.url.path}: {error.detail}"
         remedy = "see /openapi.json for what the service offers" if error.status_code in (404, 405) else ""
-        return answer(request, Problem(error.status_code, slug, title, detail, remedy, error.headers))
+        headers = {"Allow": _methods_of(request)} if error.status_code == 405 else error.headers
+        return answer(request, Problem(error.status_code, slug, title, detail, remedy, headers))
 
     async def on_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -106,3 +112,13 @@ def install(app: FastAPI, answer: Answer) -> None:
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_validation)
+
+
+def _methods_of(request: Request) -> str:
+    """Of all routes at this address; Starlette names the first one's alone."""
+
+    def served(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return ", ".join(filter(served, _METHODS))

@@ -216,5 +216,5 @@ class RecipeOut(BaseModel):
 
 
 class ReadyOut(BaseModel):
-    ready: bool
-    reason: str | None
+    ready: bool = Field(examples=[False])
+    reason: str | None = Field(examples=["no champion is live; promote one: trialsight promote RECIPE VERSION"])

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from trialsight_serving.access.organisations import ID
 from trialsight_serving.access.passwords import LONGEST, SHORTEST
 from trialsight_serving.access.principal import Role
+from trialsight_serving.schemas_time import ZonedTime
 
 NAME = r"^[^\x00-\x1f\x7f]+$"
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NAME)]
@@ -40,7 +41,7 @@ class UserChange(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"role": "engineer"}]})
     role: PersonsRole | None = None
     password: Password | None = None
-    disabled: bool | None = None
+    disabled: StrictBool | None = None
 
 
 class UserOut(BaseModel):
@@ -65,7 +66,7 @@ class KeyIn(BaseModel):
     lines: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] | None = Field(
         default=None, min_length=1, max_length=100
     )
-    expires_at: AwareDatetime | None = None
+    expires_at: ZonedTime | None = None
 
 
 class KeyOut(BaseModel):

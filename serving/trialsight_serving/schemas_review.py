@@ -56,7 +56,7 @@ class DecisionIn(BaseModel):
 class DecisionOut(BaseModel):
     """`bulk`: shared by what was decided together."""
 
-    id: int
+    id: int = Field(examples=[12])
     part_id: str
     frame_id: str
     decision: DecisionKind
@@ -94,7 +94,7 @@ class BulkIn(BaseModel):
 
 class RefusedPart(BaseModel):
     part_id: str
-    problem: str
+    problem: str = Field(examples=["there is no part 5f0f7a3c1d2e4b6a8c9d0e1f2a3b4c5d"])
 
 
 class BulkOut(BaseModel):

@@ -15,6 +15,7 @@ from trialsight_serving.access.organisations import add_organisation, list_organ
 from trialsight_serving.access.principal import Role
 from trialsight_serving.access.users import add_user, change_user, find_user, list_users, user_by_id
 from trialsight_serving.deps import AdministratorDep, AnyoneDep, OperatorDep, ServiceDep
+from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.schemas_access import (
     KeyIn,
@@ -33,6 +34,7 @@ from trialsight_serving.service import Service
 router = APIRouter(prefix="/v1", tags=["access"])
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 T = TypeVar("T")
+_TAKEN = problems({409: "There is one of that name"})
 
 
 @router.get("/me", response_model=MeOut)
@@ -47,7 +49,7 @@ def get_users(service: ServiceDep, who: AdministratorDep) -> list[UserOut]:
         return [UserOut.model_validate(user) for user in list_users(connection, who.organisation)]
 
 
-@router.post("/users", response_model=UserOut, status_code=201)
+@router.post("/users", response_model=UserOut, status_code=201, responses=_TAKEN)
 async def post_user(user: UserIn, service: ServiceDep, who: AdministratorDep) -> UserOut:
     """Add a user of the caller's organisation."""
 
@@ -60,7 +62,7 @@ async def post_user(user: UserIn, service: ServiceDep, who: AdministratorDep) ->
     return await _write(service, work)
 
 
-@router.patch("/users/{user_id}", response_model=UserOut)
+@router.patch("/users/{user_id}", response_model=UserOut, responses=problems({409: "It is your own account"}))
 async def patch_user(user_id: Id, change: UserChange, service: ServiceDep, who: AdministratorDep) -> UserOut:
     """Change role or password, disable or enable; whoever is changed is logged out everywhere."""
 
@@ -114,7 +116,7 @@ def get_organisations(service: ServiceDep, who: OperatorDep) -> list[Organisatio
         return [OrganisationOut.model_validate(one) for one in list_organisations(connection)]
 
 
-@router.post("/organisations", response_model=NewOrganisationOut, status_code=201)
+@router.post("/organisations", response_model=NewOrganisationOut, status_code=201, responses=_TAKEN)
 async def post_organisation(new: OrganisationIn, service: ServiceDep, who: OperatorDep) -> NewOrganisationOut:
     """Add an organisation with its first administrator's key, which can be seen here alone."""
 

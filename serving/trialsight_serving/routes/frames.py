@@ -21,9 +21,12 @@ from trialsight_serving.access.principal import Principal
 from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
 from trialsight_serving.line import Arrival, check_space, model_of, take
 from trialsight_serving.models.packages import reference_of
+from trialsight_serving.openapi.content import BINARY, IMAGES, file
+from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, frame_problem, not_found
 from trialsight_serving.routes.body import check_content_type, read_frame
-from trialsight_serving.schemas import FrameOut, ProblemOut
+from trialsight_serving.schemas import FrameOut
+from trialsight_serving.schemas_time import Time
 from trialsight_serving.service import Service
 from trialsight_serving.store.frames import FrameRecord, frame_by_id
 from trialsight_serving.store.maps import to_8_bit
@@ -33,20 +36,20 @@ _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # content-
 _SMALL_BYTES = 2**20
 _NAME = r"^[^\x00-\x1f\x7f]+$"
 _REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_FORM = {"type": "object", "properties": {"file": _BINARY["schema"]}, "required": ["file"]}
+_FORM = {"type": "object", "properties": {"file": BINARY["schema"]}, "required": ["file"]}
+_GONE = problems({410: "The row is there, its file is not"})
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            **dict.fromkeys(CONTENT_TYPES.values(), _BINARY),
+            **dict.fromkeys(CONTENT_TYPES.values(), BINARY),
             "multipart/form-data": {"schema": _FORM},
         },
     }
 }
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"description": text, "content": {"application/problem+json": {"schema": ProblemOut.model_json_schema()}}}
-    for code, text in {
+_MAP = file("The map", "image/png", headers={"X-Map-Scale": "The score of the full code"})
+_PROBLEMS = problems(
+    {
         400: "Empty body, or a form without a file",
         404: "No such line",
         408: "The body came too slowly",
@@ -57,8 +60,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         429: "The line is full, or the deadline can't be met; see Retry-After",
         503: "No champion yet, or the store does not answer",
         507: "The disk is full",
-    }.items()
-}
+    }
+)
 
 LineName = Annotated[str, Path(min_length=1, max_length=64, examples=["L1"])]
 FrameId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -73,7 +76,7 @@ async def post_frame(
     part: Annotated[str | None, Query(min_length=1, max_length=128, pattern=_NAME, examples=["P-1"])] = None,
     view: Annotated[str, Query(min_length=1, max_length=64, pattern=_NAME)] = "default",
     trial: Annotated[str | None, Query(min_length=1, max_length=64, pattern=_NAME)] = None,
-    captured_at: Annotated[datetime | None, Query(description="ISO 8601; UTC where it names no zone")] = None,
+    captured_at: Annotated[Time | None, Query(description="ISO 8601; UTC where it names no zone")] = None,
     is_partial: Annotated[bool, Query(description="More frames of this part will follow")] = False,
     process: Annotated[str | None, Query(max_length=4096, description="Process parameters, a JSON object")] = None,
     x_deadline_ms: Annotated[int | None, Header(ge=1, le=3_600_000)] = None,
@@ -133,7 +136,7 @@ def get_frame(frame_id: FrameId, service: ServiceDep, who: AnyoneDep) -> FrameOu
     return FrameOut.of(find_frame(service, who, frame_id))
 
 
-@router.get("/frames/{frame_id}/image", response_class=Response)
+@router.get("/frames/{frame_id}/image", response_class=Response, responses=file("The frame", *IMAGES) | _GONE)
 def get_image(
     frame_id: FrameId,
     service: ServiceDep,
@@ -148,7 +151,7 @@ def get_image(
     return Response(data, media_type=kind, headers=_FOREVER)
 
 
-@router.get("/frames/{frame_id}/reference", response_class=Response)
+@router.get("/frames/{frame_id}/reference", response_class=Response, responses=file("A good part", *IMAGES) | _GONE)
 def get_reference(frame_id: FrameId, service: ServiceDep, who: AnyoneDep) -> Response:
     """How a good part looks to the model that judged this frame: what it registers to, else its good golden frame."""
     record = find_frame(service, who, frame_id)
@@ -160,7 +163,7 @@ def get_reference(frame_id: FrameId, service: ServiceDep, who: AnyoneDep) -> Res
     return Response(data, media_type=kind, headers=_FOREVER)
 
 
-@router.get("/frames/{frame_id}/thumbnail", response_class=Response)
+@router.get("/frames/{frame_id}/thumbnail", response_class=Response, responses=file("Small", "image/jpeg") | _GONE)
 def get_thumbnail(
     frame_id: FrameId, service: ServiceDep, who: AnyoneDep, size: Annotated[int, Query(ge=32, le=512)] = 160
 ) -> Response:
@@ -178,7 +181,7 @@ def get_thumbnail(
     return Response(jpeg, media_type="image/jpeg", headers=_FOREVER)
 
 
-@router.get("/frames/{frame_id}/map", response_class=Response)
+@router.get("/frames/{frame_id}/map", response_class=Response, responses=_MAP | _GONE)
 def get_map(
     frame_id: FrameId, service: ServiceDep, who: AnyoneDep, bits: Annotated[Literal["8", "16"], Query()] = "16"
 ) -> Response:

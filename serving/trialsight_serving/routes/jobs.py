@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trialsight_serving.deps import ModelsDep, ReviewerDep, ServiceDep
 from trialsight_serving.jobs.retrain import KIND
+from trialsight_serving.openapi.content import text
+from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.routes.models import RecipeName
-from trialsight_serving.schemas import ProblemOut
 from trialsight_serving.service import Service
 from trialsight_serving.store.jobs import OPEN, JobRecord, JobState, ask_cancel, insert_job, job_by_id, list_jobs
 
@@ -42,13 +43,11 @@ class JobOut(BaseModel):
     problem: str | None
 
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"description": text, "content": {"application/problem+json": {"schema": ProblemOut.model_json_schema()}}}
-    for code, text in {404: "No such recipe or job", 409: "The job has ended", 422: "A field is not valid"}.items()
-}
+_REPORT = text("The comparison", "text/html", "<!doctype html>…")
+_LOG = text("The log", "text/plain", "train: 20 good frames\n")
 
 
-@router.post("/models/{recipe}/retrain", response_model=JobOut, status_code=202, responses=_PROBLEMS)
+@router.post("/models/{recipe}/retrain", response_model=JobOut, status_code=202)
 def retrain(recipe: RecipeName, service: ServiceDep, who: ModelsDep, response: Response) -> JobOut:
     """Learn from what people decided, in the worker; the new version becomes the champion's challenger. While a
     retraining of the recipe is open, that one is given."""
@@ -76,12 +75,12 @@ def get_jobs(
     return [JobOut.model_validate(job) for job in found]
 
 
-@router.get("/jobs/{job_id}", response_model=JobOut, responses=_PROBLEMS)
+@router.get("/jobs/{job_id}", response_model=JobOut)
 def get_job(job_id: JobId, service: ServiceDep, who: ReviewerDep) -> JobOut:
     return JobOut.model_validate(_find(service, who.organisation, job_id))
 
 
-@router.post("/jobs/{job_id}/cancel", response_model=JobOut, responses=_PROBLEMS)
+@router.post("/jobs/{job_id}/cancel", response_model=JobOut, responses=problems({409: "The job has ended"}))
 def cancel(job_id: JobId, service: ServiceDep, who: ModelsDep) -> JobOut:
     """A waiting job ends at once, a running one within a second or two; nothing of it reaches the line."""
     job = _find(service, who.organisation, job_id)
@@ -93,13 +92,13 @@ def cancel(job_id: JobId, service: ServiceDep, who: ModelsDep) -> JobOut:
     return JobOut.model_validate(_find(service, who.organisation, job_id))
 
 
-@router.get("/jobs/{job_id}/log", response_class=Response, responses=_PROBLEMS)
+@router.get("/jobs/{job_id}/log", response_class=Response, responses=_LOG)
 def get_log(job_id: JobId, service: ServiceDep, who: ModelsDep) -> Response:
     """What the job's commands said, as text."""
     return _file(service, who.organisation, job_id, "log.txt", "text/plain; charset=utf-8")
 
 
-@router.get("/jobs/{job_id}/report", response_class=HTMLResponse, responses=_PROBLEMS)
+@router.get("/jobs/{job_id}/report", response_class=HTMLResponse, responses=_REPORT)
 def get_report(job_id: JobId, service: ServiceDep, who: ReviewerDep) -> Response:
     """The comparison of the new version with the champion: one page with its pictures in it."""
     found = _file(service, who.organisation, job_id, "comparison.html", "text/html; charset=utf-8")

@@ -12,6 +12,8 @@ from sqlalchemy.engine import Connection
 from trialsight.errors import FrameError
 from trialsight.image import Limits, check_header
 from trialsight_serving.deps import ReviewerDep, ServiceDep
+from trialsight_serving.openapi.content import BINARY, file
+from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.routes.body import read_frame
 from trialsight_serving.routes.frames import FrameId, find_file, find_frame
@@ -27,9 +29,9 @@ from trialsight_serving.store.purge import FileGoneError, keep_files
 
 router = APIRouter(prefix="/v1", tags=["labels"])
 MAX_MASK_BYTES = 8 * 2**20
-_PNG_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
-}
+_GONE = problems({410: "The row is there, its file is not"})
+_PNG_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"image/png": BINARY}}}
+_MASK_PROBLEMS = problems({400: "Empty body", 408: "The body came too slowly", 422: "Not a mask of this frame"})
 
 
 @router.get("/defect-classes", response_model=list[DefectClassOut])
@@ -40,7 +42,7 @@ def get_classes(service: ServiceDep, who: ReviewerDep) -> list[DefectClassOut]:
     return [DefectClassOut.model_validate(one) for one in found]
 
 
-@router.put("/frames/{frame_id}/mask", response_model=MaskOut, openapi_extra=_PNG_BODY)
+@router.put("/frames/{frame_id}/mask", response_model=MaskOut, responses=_MASK_PROBLEMS, openapi_extra=_PNG_BODY)
 async def put_mask(frame_id: FrameId, request: Request, service: ServiceDep, who: ReviewerDep) -> MaskOut:
     """Take a person's mask of the frame's defects: a black and white PNG of the frame's size, white where defective.
     All black: there is none. It becomes the training label; those before it are kept."""
@@ -65,7 +67,7 @@ async def put_mask(frame_id: FrameId, request: Request, service: ServiceDep, who
         return _mask_out(await store())
 
 
-@router.get("/frames/{frame_id}/mask", response_class=Response)
+@router.get("/frames/{frame_id}/mask", response_class=Response, responses=file("The mask", "image/png") | _GONE)
 def get_mask(frame_id: FrameId, service: ServiceDep, who: ReviewerDep) -> Response:
     """The newest mask that a person drew of this frame, as a 1-bit PNG."""
     frame = find_frame(service, who, frame_id)

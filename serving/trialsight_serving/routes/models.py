@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Path, Query
 
@@ -26,9 +26,8 @@ from trialsight_serving.model_schemas import (
 from trialsight_serving.models.changes import Change, GateError, Promotion
 from trialsight_serving.models.manager import Fault, ModelManager
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, RegistryError, UnknownVersionError
+from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
-from trialsight_serving.routes.cursor import cursor
-from trialsight_serving.schemas import ProblemOut
 from trialsight_serving.service import Service
 from trialsight_serving.store.shadows import disagreements, evidence
 
@@ -36,15 +35,14 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 T = TypeVar("T")
 RecipeName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["bracket"])]
 Version = Annotated[str | None, Query(pattern=r"^[0-9]{1,9}$", description="Else the one of now")]
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"description": text, "content": {"application/problem+json": {"schema": ProblemOut.model_json_schema()}}}
-    for code, text in {
+_PROBLEMS = problems(
+    {
         404: "No such recipe or version",
         409: "The gate refused, or there is nothing to go back to; nothing was changed",
         422: "A field is not valid",
         503: "The model registry does not answer",
-    }.items()
-}
+    }
+)
 
 
 @router.get("", response_model=ModelsOut)
@@ -59,7 +57,7 @@ async def get_models(service: ServiceDep, who: AnyoneDep) -> ModelsOut:  # noqa:
     )
 
 
-@router.get("/{recipe}", response_model=ModelDetail, responses=_PROBLEMS)
+@router.get("/{recipe}", response_model=ModelDetail)
 def get_model(recipe: RecipeName, service: ServiceDep, who: AnyoneDep) -> ModelDetail:  # noqa: ARG001
     """One recipe: what is live, and every version in the registry with its metrics."""
     manager = service.models
@@ -111,7 +109,7 @@ def put_challenger(recipe: RecipeName, wanted: ChallengerIn, service: ServiceDep
     return ChallengerOut(recipe=recipe, champion=done.champion, version=done.version, before=done.before)
 
 
-@router.get("/{recipe}/evidence", response_model=EvidenceOut, responses=_PROBLEMS)
+@router.get("/{recipe}/evidence", response_model=EvidenceOut)
 def get_evidence(
     recipe: RecipeName, service: ServiceDep, who: AnyoneDep, champion: Version = None, challenger: Version = None
 ) -> EvidenceOut:
@@ -121,20 +119,20 @@ def get_evidence(
         return EvidenceOut.of(evidence(connection, who.organisation, recipe, *pair))
 
 
-@router.get("/{recipe}/disagreements", response_model=DisagreementPage, responses=_PROBLEMS)
+@router.get("/{recipe}/disagreements", response_model=DisagreementPage)
 def get_disagreements(
     recipe: RecipeName,
     service: ServiceDep,
     who: AnyoneDep,
     champion: Version = None,
     challenger: Version = None,
-    after: Annotated[str | None, Query(description="`next` of the page before")] = None,
+    after: Annotated[int | None, Query(ge=0, lt=2**63, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> DisagreementPage:
     """Frames on which champion and challenger say different things."""
     pair = _pair(service, recipe, champion, challenger)
     with service.database.read() as connection:
-        found = disagreements(connection, who.organisation, recipe, *pair, cursor(after), limit + 1)
+        found = disagreements(connection, who.organisation, recipe, *pair, after, limit + 1)
     following = str(found[limit - 1].id) if len(found) > limit else None
     return DisagreementPage(disagreements=[DisagreementOut.of(record) for record in found[:limit]], next=following)
 

@@ -10,7 +10,12 @@ from pydantic import BaseModel, Field, field_validator
 from trialsight.verdict import Verdict
 from trialsight_serving.access.principal import Principal
 from trialsight_serving.problems import Problem
+from trialsight_serving.schemas_time import Time
 from trialsight_serving.store.parts import PartFilter, Place, Sort
+
+
+def _or_empty(schema: dict[str, Any]) -> None:
+    schema["anyOf"].append({"const": ""})
 
 
 class PartQuery(BaseModel):
@@ -23,11 +28,15 @@ class PartQuery(BaseModel):
     part: str | None = Field(default=None, max_length=128, description="The serial number")
     variant: str | None = Field(default=None, max_length=200)
     defect_class: str | None = Field(default=None, max_length=64)
-    score_min: float | None = Field(default=None, allow_inf_nan=False)
-    score_max: float | None = Field(default=None, allow_inf_nan=False)
-    since: datetime | None = Field(default=None, description="ISO 8601; UTC where it names no zone")
-    until: datetime | None = None
-    review: Literal["unreviewed", "unsure", "disagreed", "decided", "mine"] | None = None
+    score_min: float | None = Field(default=None, allow_inf_nan=False, json_schema_extra=_or_empty)
+    score_max: float | None = Field(default=None, allow_inf_nan=False, json_schema_extra=_or_empty)
+    since: Time | None = Field(
+        default=None, description="ISO 8601; UTC where it names no zone", json_schema_extra=_or_empty
+    )
+    until: Time | None = Field(default=None, json_schema_extra=_or_empty)
+    review: Literal["unreviewed", "unsure", "disagreed", "decided", "mine"] | None = Field(
+        default=None, json_schema_extra=_or_empty
+    )
     sort: Sort = "newest"
 
     @field_validator("*", mode="before")

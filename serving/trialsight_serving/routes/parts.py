@@ -4,12 +4,13 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy.engine import Connection
 
 from trialsight_serving.deps import ReviewerDep, ServiceDep
+from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.routes.part_query import PartQueryDep
 from trialsight_serving.schemas import FrameOut, PartDetail, PartOut, PartPage
@@ -22,6 +23,9 @@ from trialsight_serving.store.parts import Place, list_parts, part_by_id
 router = APIRouter(prefix="/v1/parts", tags=["parts"])
 PartId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 T = TypeVar("T")
+_DECIDED: dict[int | str, dict[str, Any]] = {
+    200: {"model": DecisionOut, "description": "It was stored before, under this `key`"}
+}
 
 
 @router.get("", response_model=PartPage)
@@ -91,7 +95,7 @@ async def post_bulk(bulk: BulkIn, service: ServiceDep, who: ReviewerDep) -> Bulk
     "/{part_id}/decisions",
     response_model=DecisionOut,
     status_code=201,
-    responses={200: {"model": DecisionOut, "description": "It was stored before, under this `key`"}},
+    responses=_DECIDED | problems({409: "It does not fit what was decided before"}),
 )
 async def post_decision(
     part_id: PartId, decision: DecisionIn, service: ServiceDep, who: ReviewerDep, response: Response

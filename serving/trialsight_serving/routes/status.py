@@ -9,10 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from trialsight_serving.deps import AnyoneDep, ServiceDep
 from trialsight_serving.models.manager import ModelManager
 from trialsight_serving.models.shelf import LiveModel
+from trialsight_serving.openapi.content import text
 from trialsight_serving.schemas import LineOut, ModelRef, ReadyOut
 from trialsight_serving.service import Service
 
 router = APIRouter()
+_METRICS = text("For Prometheus", "text/plain", 'trialsight_frames_total{line="L1",verdict="pass"} 812.0\n')
 
 
 @router.get("/v1/lines", response_model=list[LineOut], tags=["lines"])
@@ -44,7 +46,7 @@ async def readyz(service: ServiceDep, response: Response) -> ReadyOut:
     return ReadyOut(ready=reason is None, reason=reason)
 
 
-@router.get("/metrics", response_class=Response, tags=["operation"])
+@router.get("/metrics", response_class=Response, responses=_METRICS, tags=["operation"])
 async def metrics(service: ServiceDep, who: AnyoneDep) -> Response:  # noqa: ARG001
     for line in service.models.lines():
         service.metrics.depth.labels(line).set(service.admission.depth(line))

@@ -17,7 +17,15 @@ router = APIRouter(prefix="/v1", tags=["stream"])
 HEARTBEAT_S = 15
 PAUSE_S = 0.05  # at most 20 reads of the store a second and listener, whatever the line's pace
 _SSE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {}}, "description": "Events `frame`, each with a result as its data"}
+    200: {
+        "description": "Events `frame`, each with a result as its data",
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "example": 'id: 182\nevent: frame\ndata: {"id": "0b8f2d3c…", "verdict": "pass"}\n\n',
+            }
+        },
+    }
 }
 
 

@@ -18,34 +18,82 @@ from trialsight_serving.admission import Ticket
 from trialsight_serving.deps import CameraDep, ServiceDep
 from trialsight_serving.models.shelf import LiveModel
 from trialsight_serving.open_inference import HEADER_LENGTH, InferRequest, encode_answer, parse_request
+from trialsight_serving.openapi.content import BINARY
+from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem
 from trialsight_serving.routes.body import read_limited
 from trialsight_serving.routes.status import unready
-from trialsight_serving.schemas import ProblemOut
 from trialsight_serving.service import Service
 
 router = APIRouter(prefix="/v2", tags=["open inference protocol"])
 QUEUE = "/v2"  # no line can be called so: its name would not fit into an address
 _Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["bracket"], description="The recipe")]
 _Version = Annotated[str, Path(pattern=r"^[0-9]{1,9}$", examples=["3"])]
-_PROBLEM = {"application/problem+json": {"schema": ProblemOut.model_json_schema()}}
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"description": text, "content": _PROBLEM}
-    for code, text in {
+_PROBLEMS = problems(
+    {
         400: "Not a valid inference request",
         404: "No such model, or it is not loaded",
         413: "Over the byte limit",
         429: "Too many wait; see Retry-After",
         503: "The deadline passed before its turn came",
-    }.items()
-}
+    }
+)
 _TENSOR = {"name": INPUT, "datatype": "UINT8", "shape": [1, 2, 2, 3], "data": [128] * 12}
+_REQUEST = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": "string"},
+        "inputs": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["name", "datatype", "shape"],
+                "properties": {
+                    "name": {"const": INPUT},
+                    "datatype": {"const": "UINT8"},
+                    "shape": {
+                        "type": "array",
+                        "minItems": 4,
+                        "maxItems": 4,
+                        "items": {"type": "integer", "minimum": 1},
+                    },
+                    "data": {"type": "array", "description": "Flat or nested; left out where binary data follows"},
+                    "parameters": {"type": "object"},
+                },
+            },
+        },
+        "outputs": {
+            "type": "array",
+            "items": {"type": "object", "required": ["name"], "properties": {"name": {"enum": list(OUTPUTS)}}},
+        },
+        "parameters": {"type": "object"},
+    },
+}
+_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The tensors, as JSON or as binary behind the JSON",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "example": {
+                    "model_name": "bracket",
+                    "model_version": "3",
+                    "outputs": [{"name": "score", "datatype": "FP32", "shape": [1], "data": [12.5]}],
+                },
+            },
+            "application/octet-stream": BINARY,
+        },
+    }
+}
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": {"type": "object"}, "example": {"id": "1", "inputs": [_TENSOR]}},
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": _REQUEST, "example": {"id": "1", "inputs": [_TENSOR]}},
+            "application/octet-stream": BINARY,
         },
     }
 }
@@ -106,8 +154,8 @@ async def ready(service: ServiceDep, who: CameraDep, response: Response) -> Serv
     return ServerReady(ready=reason is None)
 
 
-@router.get("/models/{name}", response_model=ModelMetadata, responses=_PROBLEMS)
-@router.get("/models/{name}/versions/{version}", response_model=ModelMetadata, responses=_PROBLEMS)
+@router.get("/models/{name}", response_model=ModelMetadata)
+@router.get("/models/{name}/versions/{version}", response_model=ModelMetadata)
 async def metadata(name: _Name, service: ServiceDep, who: CameraDep, version: str | None = None) -> ModelMetadata:  # noqa: ARG001
     """Inputs and outputs of the live version, or of another loaded one."""
     model = _find(service, name, version)
@@ -122,15 +170,15 @@ async def metadata(name: _Name, service: ServiceDep, who: CameraDep, version: st
     )
 
 
-@router.get("/models/{name}/ready", response_model=ModelReady, responses=_PROBLEMS)
-@router.get("/models/{name}/versions/{version}/ready", response_model=ModelReady, responses=_PROBLEMS)
+@router.get("/models/{name}/ready", response_model=ModelReady)
+@router.get("/models/{name}/versions/{version}/ready", response_model=ModelReady)
 async def model_ready(name: _Name, service: ServiceDep, who: CameraDep, version: str | None = None) -> ModelReady:  # noqa: ARG001
     """Whether it can be asked now; 404 where it is not loaded."""
     return ModelReady(name=_find(service, name, version).recipe, ready=True)
 
 
-@router.post("/models/{name}/infer", responses=_PROBLEMS, openapi_extra=_BODY)
-@router.post("/models/{name}/versions/{version}/infer", responses=_PROBLEMS, openapi_extra=_BODY)
+@router.post("/models/{name}/infer", responses=_ANSWER | _PROBLEMS, openapi_extra=_BODY)
+@router.post("/models/{name}/versions/{version}/infer", responses=_ANSWER | _PROBLEMS, openapi_extra=_BODY)
 async def infer(
     name: _Name,
     request: Request,
