@@ -21,7 +21,7 @@ def export_onnx(model: nn.Module, frame_size_px: tuple[int, int], path: Path) ->
     width, height = frame_size_px
     # Two frames: a batch of one would be taken for a constant.
     example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
-    with quiet("torch.onnx"):
+    with quiet("torch.onnx", "onnxscript"):
         torch.onnx.export(
             model,
             (example,),

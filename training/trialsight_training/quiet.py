@@ -8,14 +8,15 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def quiet(logger: str | None = None) -> Iterator[None]:
-    """Nothing on stdout, no warnings, and of `logger` (None: the root) errors only."""
-    noisy = logging.getLogger(logger)
-    level = noisy.level
-    noisy.setLevel(logging.ERROR)
+def quiet(*loggers: str | None) -> Iterator[None]:
+    """Nothing on stdout, no warnings, and of `loggers` (None: the root) errors only."""
+    levels = {name: logging.getLogger(name).level for name in loggers or (None,)}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        noisy.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -5,8 +5,8 @@ from trialsight_training.backbones.backbone import Backbone
 
 
 def create_backbone(name: str, weights: str, layers: tuple[str, ...], seed: int = 0) -> Backbone:
-    """`weights`: `random` (seeded), `hub` (torchvision's own, from the internet), `shipped`, or a path to a state dict.
-    `layers` empty: the usual ones.
+    """`name`: `shipped`, one of torchvision's, or `timm/` and one of timm's. `weights`: `random` (seeded), `hub` (the
+    library's own, from the internet), `shipped`, or a path to a state dict. `layers` empty: the usual ones.
 
     `shipped` is the small student that comes with Trialsight, with its own weights and layers. Raises TrialsightError
     where the name, a layer or the weights are not to be had.
@@ -21,6 +21,10 @@ def create_backbone(name: str, weights: str, layers: tuple[str, ...], seed: int 
                 f"give weights `shipped` and layers {', '.join(backbone.layers)}, or another backbone",
             )
         return backbone
+    if name.startswith("timm/"):
+        from trialsight_training.backbones.timm import create_timm
+
+        return create_timm(name, weights, layers, seed)
     from trialsight_training.backbones.torchvision import create_torchvision
 
     return create_torchvision(name, weights, layers, seed)

@@ -17,7 +17,8 @@ def create_torchvision(name: str, weights: str, layers: tuple[str, ...], seed: i
     models = torchvision.models
     if name not in models.list_models(module=models):
         raise TrialsightError(
-            f"backbone {name!r} is unknown", "torchvision's, such as resnet18 or mobilenet_v2, and `shipped` are known"
+            f"backbone {name!r} is unknown",
+            "torchvision's, such as resnet18 or mobilenet_v2, timm's as timm/NAME, and `shipped` are known",
         )
     layers = layers or _usual_layers(name)
     body = _cut(name, _build(name, weights, seed), layers)
