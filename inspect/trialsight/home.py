@@ -1,11 +1,16 @@
 """One folder holds all that the commands and the service write: to back up, copy it; to start afresh, name another."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from trialsight.errors import TrialsightError
+
 DEFAULT = "trialsight-home"
+ORGANISATION = "default"  # the home's own
+ORGANISATION_ID = r"[a-z0-9][a-z0-9-]{0,30}"
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,9 @@ class Home:
     def packages(self) -> Path:
         return self.root / "packages"
 
-    def package(self, recipe: str, version: str) -> Path:
-        """Where the verified local copy of one model version lies."""
-        return self.packages / recipe / str(version)
+    def package(self, model: str, version: str) -> Path:
+        """Where the verified local copy of one model version lies; `model` as `model_name` gives it."""
+        return self.packages / model / str(version)
 
     @property
     def runtimes(self) -> Path:
@@ -72,3 +77,15 @@ class Home:
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+
+def model_name(recipe: str, organisation: str = ORGANISATION) -> str:
+    """What a recipe's model is called in the registry and among the packages. No recipe has a dot in its name.
+
+    Raises TrialsightError for what can't be an organisation's id.
+    """
+    if re.fullmatch(ORGANISATION_ID, organisation) is None:
+        raise TrialsightError(
+            f"{organisation!r} can't be an organisation's id", "use up to 31 small letters, digits and hyphens"
+        )
+    return recipe if organisation == ORGANISATION else f"{organisation}.{recipe}"

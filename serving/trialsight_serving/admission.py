@@ -10,6 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from trialsight_serving.problems import Problem
+from trialsight_serving.store.tables import ORGANISATION
 
 FIRST_GUESS_S = 0.05
 _GAIN, _DEVIATION_GAIN, _DEVIATIONS = 1 / 8, 1 / 4, 4
@@ -34,6 +35,11 @@ class Pace:
     @property
     def cautious_s(self) -> float:
         return self.mean_s + _DEVIATIONS * self._deviation_s
+
+
+def lane(organisation: str, line: str) -> str:
+    """A line's name in queues and metrics, where organisations must not mix."""
+    return line if organisation == ORGANISATION else f"{organisation}/{line}"
 
 
 class Admission:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 _Home = Annotated[Path | None, typer.Option("--home", help="Folder that holds everything.")]
+_Organisation = Annotated[str, typer.Option("--organisation", help="The organisation's id.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 line = typer.Typer(help="The pilot lines and the recipe each is bound to.", no_args_is_help=True)
@@ -43,7 +44,7 @@ def bootstrap(home: _Home = None, as_json: _Json = False) -> None:
 
 
 @line.command("list")
-def list_(home: _Home = None, as_json: _Json = False) -> None:
+def list_(organisation: _Organisation = "default", home: _Home = None, as_json: _Json = False) -> None:
     """Lines and their recipes."""
     import json
     from dataclasses import asdict
@@ -51,7 +52,7 @@ def list_(home: _Home = None, as_json: _Json = False) -> None:
     from trialsight_serving.store.lines import list_lines
 
     with _database(home) as database, database.read() as connection:
-        found = list_lines(connection)
+        found = list_lines(connection, organisation)
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in found], ensure_ascii=False))
         return
@@ -64,14 +65,17 @@ def list_(home: _Home = None, as_json: _Json = False) -> None:
 def add(
     name: Annotated[str, typer.Argument(help="The line's name, as cameras will use it.")],
     recipe: Annotated[str | None, typer.Option(help="Bind it to this recipe.")] = None,
+    organisation: _Organisation = "default",
     home: _Home = None,
 ) -> None:
     """Add a line."""
+    from trialsight_serving.access.organisations import need_organisation
     from trialsight_serving.store.audit import operator
     from trialsight_serving.store.lines import add_line
 
     with _database(home) as database, database.write() as connection:
-        add_line(connection, name, recipe, who=operator())
+        need_organisation(connection, organisation)
+        add_line(connection, name, recipe, organisation, who=operator())
     typer.echo(f"line {name} added" + (f", bound to {recipe}" if recipe else ""))
 
 
@@ -80,6 +84,7 @@ def bind(
     name: Annotated[str, typer.Argument(help="The line's name.")],
     recipe: Annotated[str, typer.Argument(help="The recipe that inspects its frames.")],
     view: Annotated[str | None, typer.Option(help="Only this view's; a part then needs every view so bound.")] = None,
+    organisation: _Organisation = "default",
     home: _Home = None,
 ) -> None:
     """Bind a line, or one of several views of it, to a recipe; a running service follows within a second."""
@@ -88,9 +93,9 @@ def bind(
 
     with _database(home) as database, database.write() as connection:
         if view is None:
-            bind_line(connection, name, recipe, who=operator())
+            bind_line(connection, name, recipe, organisation, who=operator())
         else:
-            bind_view(connection, name, view, recipe, who=operator())
+            bind_view(connection, name, view, recipe, organisation, who=operator())
     typer.echo(f"line {name}{f', view {view},' if view else ''} is bound to {recipe}")
 
 
@@ -98,6 +103,7 @@ def bind(
 def unbind(
     name: Annotated[str, typer.Argument(help="The line's name.")],
     view: Annotated[str, typer.Option(help="The view that parts no longer need.")],
+    organisation: _Organisation = "default",
     home: _Home = None,
 ) -> None:
     """Take a view off a line."""
@@ -105,7 +111,7 @@ def unbind(
     from trialsight_serving.store.lines import unbind_view
 
     with _database(home) as database, database.write() as connection:
-        unbind_view(connection, name, view, who=operator())
+        unbind_view(connection, name, view, organisation, who=operator())
     typer.echo(f"line {name} has no view {view} any more")
 
 

@@ -31,18 +31,25 @@ def _allow(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
     return check
 
 
-async def _home_engineer(request: Request) -> Principal:
-    """Lines, recipes' models and their jobs belong to the whole service, so other organisations can't change them."""
-    principal = await _allow(Role.ENGINEER, Role.ADMINISTRATOR)(request)
-    if principal.organisation != ORGANISATION:
-        raise _refused(principal, "an engineer of the organisation that runs the service")
-    return principal
-
-
 async def _operator(request: Request) -> Principal:
     principal: Principal = request.state.principal
     if not principal.operates:
         raise _refused(principal, "an administrator of the organisation that runs the service")
+    return principal
+
+
+async def _graphs(request: Request) -> Principal:
+    """Who may ask a model itself: a camera that is bound to lines gets its verdicts there."""
+    principal = await _allow(Role.CAMERA, Role.ENGINEER, Role.ADMINISTRATOR)(request)
+    if principal.lines is not None:
+        raise _refused(principal, "a key that is not bound to lines")
+    return principal
+
+
+async def _at_home(request: Request) -> Principal:
+    principal = await _allow(Role.REVIEWER, Role.ENGINEER, Role.ADMINISTRATOR)(request)
+    if principal.organisation != ORGANISATION:
+        raise _refused(principal, "the organisation that runs the service")
     return principal
 
 
@@ -66,5 +73,6 @@ CameraDep = Annotated[Principal, Depends(_allow(Role.CAMERA, Role.ENGINEER, Role
 ReviewerDep = Annotated[Principal, Depends(_allow(Role.REVIEWER, Role.ENGINEER, Role.ADMINISTRATOR))]
 EngineerDep = Annotated[Principal, Depends(_allow(Role.ENGINEER, Role.ADMINISTRATOR))]
 AdministratorDep = Annotated[Principal, Depends(_allow(Role.ADMINISTRATOR))]
-ModelsDep = Annotated[Principal, Depends(_home_engineer)]
-OperatorDep = Annotated[Principal, Depends(_operator)]  # what concerns all organisations at once
+GraphDep = Annotated[Principal, Depends(_graphs)]
+HomeDep = Annotated[Principal, Depends(_at_home)]  # may see what concerns all organisations at once
+OperatorDep = Annotated[Principal, Depends(_operator)]  # may change it

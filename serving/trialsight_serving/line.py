@@ -14,7 +14,7 @@ from trialsight.health import FrozenWatch
 from trialsight.image import ImageHeader
 from trialsight.inspector import Inspection
 from trialsight.verdict import Verdict
-from trialsight_serving.admission import Ticket
+from trialsight_serving.admission import Ticket, lane
 from trialsight_serving.models.shelf import LiveModel
 from trialsight_serving.problems import Problem
 from trialsight_serving.service import Service
@@ -46,9 +46,9 @@ class Arrival:
     process: dict[str, Any] = field(default_factory=dict)
 
 
-async def model_of(service: Service, line: str, view: str) -> LiveModel:
+async def model_of(service: Service, organisation: str, line: str, view: str) -> LiveModel:
     """The live model of a line's view. Raises Problem: 404 no such line or view, 409 which recipe?, 503 no champion."""
-    models = service.models
+    models = service.tenants.of(organisation)
     if line not in models.lines():
         await asyncio.to_thread(models.refresh_lines)
         if line not in models.lines():
@@ -147,7 +147,9 @@ def _fault(service: Service, model: LiveModel, ticket: Ticket, arrival: Arrival,
     """Why this frame is not inspected at all, or None."""
     after = model.card.judging.frozen_after
     if after is not None:
-        watch = service.frozen.setdefault((arrival.line, arrival.view, after), FrozenWatch(after))
+        watch = service.frozen.setdefault(
+            (lane(arrival.organisation, arrival.line), arrival.view, after), FrozenWatch(after)
+        )
         if (frozen := watch.fault(arrival.sha256.encode())) is not None:
             return frozen
     return f"late: the deadline passed after {queued_ms:.0f} ms in the queue" if ticket.late else None
@@ -233,7 +235,7 @@ async def _store(
         files[record.map_sha256] = map_png
     try:
         begun = {record.image_sha256: writing}
-        return await service.results.add(record, files, arrival.key, _expected_views(service, record.line), begun)
+        return await service.results.add(record, files, arrival.key, _expected_views(service, record), begun)
     except KeyTakenError as taken:
         return _same_frame(taken.frame, arrival)
     except (OSError, SQLAlchemyError, RuntimeError) as error:
@@ -241,12 +243,13 @@ async def _store(
         raise _store_problem(full=is_full(error)) from error
 
 
-def _expected_views(service: Service, line: str) -> ExpectedViews | None:
+def _expected_views(service: Service, record: FrameRecord) -> ExpectedViews | None:
     """None where one camera is all there is. Views may be apart by the longest deadline among their recipes."""
-    views = service.models.lines()[line].views
+    models = service.tenants.of(record.organisation_id)
+    views = models.lines()[record.line].views
     if not views:
         return None
-    live = [service.models.live(recipe) for recipe in views.values()]
+    live = [models.live(recipe) for recipe in views.values()]
     return ExpectedViews(tuple(views), max((one.card.deadline_ms for one in live if one is not None), default=0))
 
 
@@ -272,7 +275,7 @@ def _store_problem(*, full: bool) -> Problem:
 def _note(service: Service, record: FrameRecord) -> None:
     service.news.publish()
     service.outbox.wake()
-    service.metrics.frames.labels(record.line, record.verdict).inc()
+    service.metrics.frames.labels(lane(record.organisation_id, record.line), record.verdict).inc()
     for stage, value_ms in record.timings_ms.items():
         service.metrics.stage_seconds.labels(stage).observe(value_ms / 1000)
     log.info(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
-from trialsight_serving.access.organisations import ID
+from trialsight.home import ORGANISATION_ID
 from trialsight_serving.access.passwords import LONGEST, SHORTEST
 from trialsight_serving.access.principal import Role
 from trialsight_serving.schemas_time import ZonedTime
@@ -91,7 +91,7 @@ class OrganisationIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"id": "acme", "name": "Acme Precision Parts"}]}
     )
-    id: Annotated[str, StringConstraints(pattern=ID)]
+    id: Annotated[str, StringConstraints(pattern=f"^{ORGANISATION_ID}$")]
     name: Name
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from trialsight.health import FrozenWatch
+from trialsight.home import model_name
+from trialsight_serving.access.organisations import list_organisations
 from trialsight_serving.admission import Admission
 from trialsight_serving.live import News
 from trialsight_serving.metrics import Metrics
@@ -15,6 +17,7 @@ from trialsight_serving.models.follow import Follower
 from trialsight_serving.models.manager import ModelManager
 from trialsight_serving.models.registry import PREVIOUS
 from trialsight_serving.models.shadow import Shadow
+from trialsight_serving.models.tenants import Tenants
 from trialsight_serving.outbox.drainer import Drainer
 from trialsight_serving.outbox.queue import enqueue
 from trialsight_serving.settings import Settings
@@ -37,7 +40,7 @@ class Service:
     results: Results
     outbox: Drainer
     space: Space
-    models: ModelManager
+    tenants: Tenants
     admission: Admission
     shadow: Shadow
     news: News
@@ -45,7 +48,7 @@ class Service:
     inspectors: ThreadPoolExecutor
     disks: ThreadPoolExecutor
     probes: ThreadPoolExecutor
-    frozen: dict[tuple[str, str, int], FrozenWatch] = field(default_factory=dict)  # by line, view, and how many
+    frozen: dict[tuple[str, str, int], FrozenWatch] = field(default_factory=dict)  # by lane, view, and how many
 
 
 @asynccontextmanager
@@ -55,20 +58,21 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     writer = Writer(database)
     images = open_images(settings)
     disks = ThreadPoolExecutor(FILE_THREADS, "disk")
-    models = ModelManager(
-        settings.paths, database, writer, settings.limits, settings.model_memory_mb, settings.fastest_runtime
-    )
-    follower = Follower(models, database, settings.poll_s)
+    tenants = Tenants(partial(_models_of, settings, database, writer))
     outbox = Drainer(settings.outbox, database, writer, settings.paths.root / "outbox.lock")
     space = Space(images, settings.paths.root, settings.disk_min_free_mb * 2**20)
     housekeeping = Housekeeping(settings, database, images, space, writer.transact)
     metrics = Metrics()
     metrics.follow_models(
-        lambda: [(model.recipe, model.version) for model in models.models()],
-        lambda: sum(fault.alias != PREVIOUS for fault in models.faults.values()),
+        lambda: [
+            (model_name(model.recipe, one.organisation), model.version)
+            for one in tenants.all()
+            for model in one.models()
+        ],
+        lambda: sum(fault.alias != PREVIOUS for one in tenants.all() for fault in one.faults.values()),
     )
     admission = Admission(settings.workers, settings.queue_limit)
-    shadow = Shadow(models, writer, metrics, lambda: admission.has_spare)
+    shadow = Shadow(tenants, writer, metrics, lambda: admission.has_spare)
     service = Service(
         settings=settings,
         database=database,
@@ -77,7 +81,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         results=Results(writer, images, disks, partial(enqueue, targets=settings.outbox)),
         outbox=outbox,
         space=space,
-        models=models,
+        tenants=tenants,
         admission=admission,
         shadow=shadow,
         news=news,
@@ -87,7 +91,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         probes=ThreadPoolExecutor(1, "probe"),
     )
     try:
-        await asyncio.to_thread(follower.start)
+        await asyncio.to_thread(tenants.start, await asyncio.to_thread(_organisations, database))
         shadow.start()
         outbox.start()
         housekeeping.start()
@@ -96,10 +100,23 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         news.close()
         await asyncio.to_thread(outbox.close)
         await asyncio.to_thread(housekeeping.close)
-        await asyncio.to_thread(follower.close)
+        await asyncio.to_thread(tenants.close)
         await asyncio.to_thread(shadow.close)
         service.inspectors.shutdown()
         service.disks.shutdown()
         service.probes.shutdown()
         await asyncio.to_thread(writer.close)
         database.close()
+
+
+def _models_of(
+    settings: Settings, database: Database, writer: Writer, organisation: str
+) -> tuple[ModelManager, Follower]:
+    paths, limits, fastest = settings.paths, settings.limits, settings.fastest_runtime
+    manager = ModelManager(paths, database, writer, limits, settings.model_memory_mb, fastest, organisation)
+    return manager, Follower(manager, database, settings.poll_s)
+
+
+def _organisations(database: Database) -> list[str]:
+    with database.read() as connection:
+        return [one.id for one in list_organisations(connection)]

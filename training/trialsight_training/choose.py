@@ -35,13 +35,18 @@ def choose_recipe(given: str | None, data: Path, weights: str | None, seed: int 
 
 
 def choose_package(given: str, home: Home) -> Path:
-    """`given` is a package's folder, or RECIPE/VERSION in the home. Raises PackageError where there is neither."""
+    """`given` is a package's folder, or RECIPE/VERSION in the home (ORGANISATION.RECIPE/VERSION of another organisation). Raises PackageError where there is neither."""
     folder = Path(given).expanduser()
     if (folder / CARD).is_file():
         return folder
-    recipe, _, version = given.partition("/")
-    kept = home.package(recipe, version)
-    if NAME.fullmatch(recipe) and version.isdecimal() and (kept / CARD).is_file():
+    model, _, version = given.partition("/")
+    kept = home.package(model, version)
+    if (
+        NAME.fullmatch(model.rpartition(".")[2])
+        and "/" not in model
+        and version.isdecimal()
+        and (kept / CARD).is_file()
+    ):
         return kept
     known = sorted(
         f"{path.parent.parent.name}/{path.parent.name}" for path in home.packages.glob(f"[!.]*/[!.]*/{CARD}")

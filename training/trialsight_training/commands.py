@@ -24,6 +24,7 @@ def train(
     ] = None,
     good: Annotated[int | None, typer.Option(help="Learn from only so many good parts.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all that is drawn by lot; else the recipe's.")] = None,
+    organisation: Annotated[str, typer.Option(help="Whose model it is, where several share one service.")] = "default",
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -40,7 +41,7 @@ def train(
     from trialsight_training.progress import Progress
     from trialsight_training.train import train_package
 
-    trained = train_package(image_set, chosen, Home.at(home), Progress())
+    trained = train_package(image_set, chosen, Home.at(home), Progress(), organisation)
     result = trained.to_json()
     if as_json:
         typer.echo(json.dumps(result))

@@ -10,7 +10,7 @@ from trialsight.card import Card, Provenance
 from trialsight.engines import cores
 from trialsight.errors import TrialsightError
 from trialsight.files import move_folder, write_atomic
-from trialsight.home import Home
+from trialsight.home import ORGANISATION, Home, model_name
 from trialsight.inspector import Inspector
 from trialsight.package import load_package
 from trialsight.recipe import Recipe
@@ -61,9 +61,11 @@ class Trained:
         }
 
 
-def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Progress) -> Trained:
+def train_package(
+    image_set: ImageSet, recipe: Recipe, home: Home, progress: Progress, organisation: str = ORGANISATION
+) -> Trained:
     """Fit, calibrate, export, evaluate, track, register. A run that fails is marked FAILED and registers nothing."""
-    started = time.perf_counter()
+    started, model = time.perf_counter(), model_name(recipe.name, organisation)
     train = [sample for sample in image_set.train if sample.is_good]
     defective = [sample for sample in image_set.train if not sample.is_good]
     for warning in (check_count(len(train)), check_promise(len(train), recipe.calibration)):
@@ -73,7 +75,7 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
         progress.note("calibration.costs say nothing without labelled defects in the training split: t1 as without")
     home.packages.mkdir(parents=True, exist_ok=True)
     with (
-        tracking(home, recipe.name) as run,
+        tracking(home, model) as run,
         tempfile.TemporaryDirectory(dir=home.packages, prefix=".train-") as scratch,
     ):
         with progress.task("set", len(image_set)) as step:
@@ -108,7 +110,7 @@ def train_package(image_set: ImageSet, recipe: Recipe, home: Home, progress: Pro
             write_atomic(report, page.encode())
             load_package(folder)
             version = _log(opened, recipe, card, image_set, folder, report)
-            target = home.package(recipe.name, version)
+            target = home.package(model, version)
             if target.exists():
                 raise TrialsightError(
                     f"{target} exists already, though the registry gave that version just now",

@@ -1,6 +1,5 @@
 """Tenants. Companies that share one platform see nothing of each other."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,10 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from trialsight.errors import TrialsightError
+from trialsight.home import model_name
 from trialsight_serving.store import audit
 from trialsight_serving.store.tables import ORGANISATION, organisations
-
-ID = r"^[a-z0-9][a-z0-9-]{0,30}$"
 
 
 @dataclass(frozen=True)
@@ -23,10 +21,7 @@ class Organisation:
 
 def add_organisation(connection: Connection, identifier: str, name: str, *, who: str) -> Organisation:
     """The record stands in the chain of the home's own organisation, which made it. Raises TrialsightError."""
-    if re.fullmatch(ID, identifier) is None:
-        raise TrialsightError(
-            f"{identifier!r} can't be an organisation's id", "use up to 31 small letters, digits and hyphens"
-        )
+    model_name("", identifier)
     if any(one.id == identifier for one in list_organisations(connection)):
         raise TrialsightError(f"there is an organisation {identifier} already", "choose another id")
     made = Organisation(identifier, name, datetime.now(UTC))

@@ -34,6 +34,7 @@ def worker(home: _Home = None) -> None:
 def retrain(
     recipe: Annotated[str, typer.Argument(help="The recipe whose champion is to be improved.")],
     home: _Home = None,
+    organisation: Annotated[str, typer.Option(help="Whose recipe it is.")] = "default",
     wait: Annotated[bool, typer.Option(help="Wait for its end; without, it is only queued for the worker.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -51,7 +52,7 @@ def retrain(
         typer.echo(f"{step}{'' if share is None else f': {share:.0%}'}", err=True)
 
     with open_worker(home, tell) as opened:
-        job = opened.ask(recipe)
+        job = opened.ask(recipe, organisation)
         ended = opened.finish(job) if wait else job
     if as_json:
         typer.echo(json.dumps(_plain(ended)))
@@ -75,10 +76,13 @@ def _say(job: "JobRecord") -> None:
     typer.echo(f"comparison: {results['compare']['report']}")
     why = results["challenger"].get("why")
     version = results["train"]["version"]
+    promote = f"trialsight promote {job.recipe} {version}"
+    if job.organisation_id != "default":
+        promote += f" --organisation {job.organisation_id}"
     typer.echo(
         f"version {version} is no challenger: {why}"
         if why
-        else f"version {version} runs as challenger; make it the champion: trialsight promote {job.recipe} {version}"
+        else f"version {version} runs as challenger; make it the champion: {promote}"
     )
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trialsight.errors import TrialsightError
+from trialsight_serving.access.organisations import need_organisation
 from trialsight_serving.jobs.retrain import KIND
 from trialsight_serving.jobs.worker import Worker
 from trialsight_serving.settings import Settings
@@ -34,6 +35,7 @@ class Opened:
     def ask(self, recipe: str, organisation: str = ORGANISATION) -> JobRecord:
         """Queued, or the one of this recipe that is open already."""
         with self.database.write() as connection:
+            need_organisation(connection, organisation)
             return insert_job(connection, organisation, KIND, recipe, operator(), datetime.now(UTC))[0]
 
     def finish(self, job: JobRecord) -> JobRecord:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trialsight.errors import TrialsightError
-from trialsight.home import Home
+from trialsight.home import Home, model_name
 from trialsight.inspector import Inspector
 from trialsight.package import RECIPE
 from trialsight.verdict import Verdict
@@ -85,13 +85,14 @@ class Retraining:
     def _train(self, results: dict[str, Any]) -> dict[str, Any]:
         recipe = self._package(results["labels"]["champion"]) / RECIPE
         words = ["train", "--data", results["set"]["path"], "--home", str(self.home.root)]
-        return self.run([*words, "--recipe", str(recipe)])
+        return self.run([*words, "--recipe", str(recipe), "--organisation", self.job.organisation_id])
 
     def _compare(self, results: dict[str, Any]) -> dict[str, Any]:
         """Both on the new set's test parts; the champion saw none of those that came since."""
         champion, version = results["labels"]["champion"], results["train"]["version"]
         report = self.folder / "comparison.html"
-        names = [f"{self.job.recipe}/{one}" for one in (champion, version)]
+        model = model_name(self.job.recipe, self.job.organisation_id)
+        names = [f"{model}/{one}" for one in (champion, version)]
         words = ["compare", *names, "--data", results["set"]["path"], "--report", str(report)]
         found = self.run([*words, "--home", str(self.home.root)])
         kept = ("differences", "transitions", "false_rejects", "escapes")
@@ -108,9 +109,9 @@ class Retraining:
         version = str(results["train"]["version"])
         if again := results["escapes"]["again"]:
             return {"version": None, "why": f"{len(again)} known escapes would pass again, first {again[0]}"}
-        registry = Registry(self.home)
+        registry = self._registry()
         pass_gate(registry.package(self.job.recipe, version), self.job.recipe, version)
-        change = Change(self.job.asked_by, f"retrained by job {self.job.id}")
+        change = Change(self.job.asked_by, f"retrained by job {self.job.id}", self.job.organisation_id)
         move_challenger(registry, self.database, self.job.recipe, version, change)
         return {"version": version}
 
@@ -126,7 +127,7 @@ class Retraining:
             return labelled_frames(connection, self.job.organisation_id, self.job.recipe)
 
     def _champion(self) -> str:
-        version = Registry(self.home).aliases().get(self.job.recipe, {}).get(CHAMPION)
+        version = self._registry().aliases().get(self.job.recipe, {}).get(CHAMPION)
         if version is None:
             raise TrialsightError(
                 f"{self.job.recipe} has no champion to go on from",
@@ -134,5 +135,8 @@ class Retraining:
             )
         return version
 
+    def _registry(self) -> Registry:
+        return Registry(self.home, self.job.organisation_id)
+
     def _package(self, version: str) -> Path:
-        return Registry(self.home).package(self.job.recipe, version).folder
+        return self._registry().package(self.job.recipe, version).folder

@@ -15,6 +15,7 @@ from trialsight.gate import GateReport, run_gate
 from trialsight.image import Limits
 from trialsight.inspector import Inspector
 from trialsight.package import Package
+from trialsight_serving.access.organisations import need_organisation
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from trialsight_serving.store import audit
 from trialsight_serving.store.database import Database
@@ -31,11 +32,12 @@ class Change:
 
     by: str
     reason: str = ""
+    organisation: str = ORGANISATION
 
     def record(self, connection: Connection, what: str, recipe: str, old: str | None, new: str | None) -> None:
         """From version `old` to version `new`, with the reason."""
         words = {"version": new} | ({"reason": self.reason} if self.reason else {})
-        audit.record(connection, ORGANISATION, self.by, what, f"model/{recipe}", {"version": old}, words)
+        audit.record(connection, self.organisation, self.by, what, f"model/{recipe}", {"version": old}, words)
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,7 @@ def move_champion(
     evidence against the champion before."""
     started = time.monotonic()
     recipe = card.recipe
-    if line is not None:
-        _check_line(database, line)
+    _check(database, line, change.organisation)
     aliases = registry.aliases().get(recipe, {})
     current = aliases.get(CHAMPION)
     if current is not None and current != version:
@@ -106,14 +107,17 @@ def move_champion(
     if aliases.get(CHALLENGER) == version:
         registry.delete_alias(recipe, CHALLENGER)  # it has won
     with database.write() as connection:
-        set_active(connection, ActiveModel(recipe, version, card.graph_sha256, datetime.now(UTC)))
+        pointer = ActiveModel(recipe, version, card.graph_sha256, datetime.now(UTC))
+        set_active(connection, pointer, change.organisation)
         change.record(connection, "model.promoted", recipe, current, version)
         if line is not None:
-            bind_line(connection, line, recipe, who=change.by)
+            bind_line(connection, line, recipe, change.organisation, who=change.by)
             bound = [line]
         else:
-            bound = bind_unbound_lines(connection, recipe, who=change.by)
-        seen = None if current in (None, version) else evidence(connection, ORGANISATION, recipe, current, version)
+            bound = bind_unbound_lines(connection, recipe, change.organisation, who=change.by)
+        seen = None
+        if current not in (None, version):
+            seen = evidence(connection, change.organisation, recipe, current, version)
     previous = current if current != version else aliases.get(PREVIOUS)
     seconds = round(time.monotonic() - started, 3)
     return Promotion(recipe, version, previous, tuple(bound), seconds, evidence=seen)
@@ -128,7 +132,7 @@ def move_challenger(
     registry: Registry, database: Database, recipe: str, version: str | None, change: Change
 ) -> Challenge:
     """Of a version that has passed the gate. Raises TrialsightError where there is no champion, or it is this one."""
-    now = look_challenger(registry, database, recipe)
+    now = look_challenger(registry, database, recipe, change.organisation)
     if version == now.champion:
         raise TrialsightError(f"{recipe} version {version} is the champion itself", "challenge it with another version")
     if version == now.version:
@@ -139,10 +143,10 @@ def move_challenger(
         registry.set_alias(recipe, CHALLENGER, version)
     with database.write() as connection:
         change.record(connection, "model.challenger", recipe, now.version, version)
-    return replace(look_challenger(registry, database, recipe), before=now.version)
+    return replace(look_challenger(registry, database, recipe, change.organisation), before=now.version)
 
 
-def look_challenger(registry: Registry, database: Database, recipe: str) -> Challenge:
+def look_challenger(registry: Registry, database: Database, recipe: str, organisation: str = ORGANISATION) -> Challenge:
     """Who challenges whom, and what came of it so far. Raises TrialsightError where there is no champion."""
     aliases = registry.aliases().get(recipe, {})
     champion, version = aliases.get(CHAMPION), aliases.get(CHALLENGER)
@@ -153,11 +157,12 @@ def look_challenger(registry: Registry, database: Database, recipe: str) -> Chal
     if version is None:
         return Challenge(recipe, champion, None, None)
     with database.read() as connection:
-        seen = evidence(connection, ORGANISATION, recipe, champion, version)
+        seen = evidence(connection, organisation, recipe, champion, version)
     return Challenge(recipe, champion, version, version, seen)
 
 
-def _check_line(database: Database, line: str) -> None:
+def _check(database: Database, line: str | None, organisation: str) -> None:
     with database.read() as connection:
-        if line not in {found.name for found in list_lines(connection)}:
+        need_organisation(connection, organisation)
+        if line is not None and line not in {found.name for found in list_lines(connection, organisation)}:
             raise TrialsightError(f"there is no line {line}", f"add it: trialsight line add {line}")

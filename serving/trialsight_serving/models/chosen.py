@@ -11,7 +11,7 @@ from trialsight.errors import TrialsightError
 from trialsight.recipe import parse_recipe
 from trialsight.verdict import Thresholds
 from trialsight_serving.store.recipes import list_recipes
-from trialsight_serving.store.tables import ORGANISATION, recipes
+from trialsight_serving.store.tables import recipes
 
 if TYPE_CHECKING:
     from trialsight_serving.models.shelf import LiveModel
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 class PeoplesThresholds:
     """Read at every poll, and at once when somebody saves; asked for every frame, so it holds what it made."""
 
-    def __init__(self, organisation: str = ORGANISATION) -> None:
+    def __init__(self, organisation: str) -> None:
         self._organisation = organisation
         self._newest: int | None = -1
         self._chosen: dict[str, dict[str, Chosen]] = {}

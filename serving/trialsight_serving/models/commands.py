@@ -7,6 +7,7 @@ import typer
 
 _Home = Annotated[Path | None, typer.Option("--home", help="Folder that holds everything.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_Organisation = Annotated[str, typer.Option("--organisation", help="The organisation's id.")]
 _Reason = Annotated[str, typer.Option(help="Why; kept in the audit record.")]
 
 
@@ -16,13 +17,14 @@ def promote(
     home: _Home = None,
     line: Annotated[str | None, typer.Option(help="Bind this line to the recipe.")] = None,
     reason: _Reason = "",
+    organisation: _Organisation = "default",
     as_json: _Json = False,
 ) -> None:
     """Make a version the champion, if its golden frames get the verdicts they must."""
     from trialsight.home import Home
     from trialsight_serving.models.promotion import promote as run
 
-    done = run(Home.at(home), recipe, version, line, reason)
+    done = run(Home.at(home), recipe, version, line, reason, organisation)
     bound = f", now on line {', '.join(done.lines)}" if done.lines else ""
     assert done.gate is not None
     text = f"{recipe} version {version} is champion ({len(done.gate.results)} golden frames right){bound}"
@@ -37,6 +39,7 @@ def challenge(
     home: _Home = None,
     end: Annotated[bool, typer.Option("--end", help="End the challenge.")] = False,
     reason: _Reason = "",
+    organisation: _Organisation = "default",
     as_json: _Json = False,
 ) -> None:
     """Let a version run in the champion's shadow on live frames, or show what has come of it."""
@@ -45,7 +48,7 @@ def challenge(
 
     if end and version is not None:
         raise typer.BadParameter("give a version, or --end")
-    done = run(Home.at(home), recipe, version, reason, only_look=version is None and not end)
+    done = run(Home.at(home), recipe, version, reason, version is None and not end, organisation)
     if done.version is None:
         text = f"{recipe} has no challenger" + (f" any more (was version {done.before})" if done.before else "")
     else:
@@ -57,13 +60,14 @@ def rollback(
     recipe: Annotated[str, typer.Argument(help="The recipe's name.")],
     home: _Home = None,
     reason: _Reason = "",
+    organisation: _Organisation = "default",
     as_json: _Json = False,
 ) -> None:
     """Bring back the champion before this one."""
     from trialsight.home import Home
     from trialsight_serving.models.promotion import rollback as run
 
-    done = run(Home.at(home), recipe, reason)
+    done = run(Home.at(home), recipe, reason, organisation)
     _print(done, f"{recipe} is back at version {done.version} (was {done.previous})", as_json)
 
 

@@ -23,21 +23,27 @@ class Follower:
 
     def start(self) -> None:
         """Load what was active before from local copies (blocking, MLflow not asked), then follow the registry."""
+        try:
+            self._load()
+        finally:
+            self._thread.start()
+
+    def _load(self) -> None:
         manager = self._manager
         manager.refresh_lines()
         with self._database.read() as connection:
-            active = {model.recipe: model for model in list_active(connection)}
+            active = {model.recipe: model for model in list_active(connection, manager.organisation)}
         for recipe in manager.bound_first(active):
             model = active[recipe]
             if model.behind is not None:
                 manager.behind[recipe] = (model.version, model.behind)
             self._follow(recipe, CHAMPION, model.version, 0, model.graph_sha256)
-        self._thread.start()
 
     def close(self) -> None:
         """The thread may be waiting for a registry that is away; being a daemon it keeps nobody."""
         self._stop.set()
-        self._thread.join(timeout=self._poll_s + 2)
+        if self._thread.is_alive():
+            self._thread.join(timeout=self._poll_s + 2)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from trialsight.errors import TrialsightError
-from trialsight.home import Home
+from trialsight.home import ORGANISATION, Home
 from trialsight.image import Limits
 from trialsight_serving.models.changes import (
     Challenge,
@@ -49,18 +49,26 @@ class NoRoomError(TrialsightError):
 
 
 class ModelManager:
-    """Loading goes on outside the lock, so that a rollback never waits for it. `changes` counts what people have
-    done to a recipe: a look at the registry that was begun before such a change ended is worth nothing."""
+    """One organisation's. Loading goes on outside the lock, so that a rollback never waits for it. `changes` counts
+    what people have done to a recipe: a look at the registry begun before such a change ended is worth nothing."""
 
     def __init__(
-        self, home: Home, database: Database, writer: Writer, limits: Limits, memory_mb: int, fastest: bool = True
+        self,
+        home: Home,
+        database: Database,
+        writer: Writer,
+        limits: Limits,
+        memory_mb: int,
+        fastest: bool = True,
+        organisation: str = ORGANISATION,
     ) -> None:
-        self.registry = Registry(home)
+        self.organisation = organisation
+        self.registry = Registry(home, organisation)
         self.registry_problem: str | None = None
         self.changes: Counter[str] = Counter()
         self.faults: dict[tuple[str, str], Fault] = {}  # by recipe and alias
         self.behind: dict[str, tuple[str, str]] = {}  # rolled back while MLflow was away: champion and previous
-        self._people = PeoplesThresholds()
+        self._people = PeoplesThresholds(organisation)
         self._database, self._writer, self._limits = database, writer, limits
         self._runtimes = home.runtimes if fastest else None
         self._shelf = Shelf(memory_mb * 2**20)
@@ -98,7 +106,7 @@ class ModelManager:
         """What people bound to the lines, and the thresholds that they chose."""
         with self._database.read() as connection:
             self._people.refresh(connection)
-            self._lines = {line.name: line for line in list_lines(connection)}
+            self._lines = {line.name: line for line in list_lines(connection, self.organisation)}
 
     def promote(self, recipe: str, version: str, line: str | None, change: Change) -> Promotion:
         """Through the gate to champion, and live when it returns. Raises GateError, PackageError, RegistryError."""
@@ -203,11 +211,13 @@ class ModelManager:
         pointer = ActiveModel(model.recipe, model.version, model.card.graph_sha256, datetime.now(UTC), behind)
 
         def write(connection: Connection) -> None:
-            before = set_active(connection, pointer)
+            before = set_active(connection, pointer, self.organisation)
             if rolled_back is not None:
                 rolled_back.record(connection, "model.rolled_back", model.recipe, before, model.version)
             elif before != model.version:  # the alias was moved elsewhere; people's changes leave their own record
-                Change("service").record(connection, "model.activated", model.recipe, before, model.version)
+                Change("service", organisation=self.organisation).record(
+                    connection, "model.activated", model.recipe, before, model.version
+                )
 
         self._writer.submit(write).result()
 

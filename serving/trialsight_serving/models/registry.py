@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from trialsight.errors import PackageError, TrialsightError
 from trialsight.files import move_folder, remove_folder
-from trialsight.home import Home
+from trialsight.home import ORGANISATION, Home, model_name
 from trialsight.package import CARD, Package, load_package
 
 if TYPE_CHECKING:
@@ -45,10 +45,12 @@ class UnknownVersionError(RegistryError):
 
 
 class Registry:
-    """Imports MLflow on first use: it takes seconds, and a service with nothing to fetch needs none of it."""
+    """One organisation's models in it. Imports MLflow on first use: it takes seconds, and a service with nothing to
+    fetch needs none of it."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, organisation: str = ORGANISATION) -> None:
         self._home = home
+        self._organisation = organisation
         self._uri = home.tracking_uri
         self._client: MlflowClient | None = None
         self._run_metrics: dict[str, Mapping[str, float]] = {}
@@ -65,17 +67,22 @@ class Registry:
             models = self._open().search_registered_models(max_results=1000)
         except Exception as error:  # MLflow's, SQLAlchemy's and requests' errors share no base class
             raise self._away(error) from error
-        return {model.name: {name: str(version) for name, version in (model.aliases or {}).items()} for model in models}
+        mine = model_name("", self._organisation)
+        return {
+            recipe: {name: str(version) for name, version in (model.aliases or {}).items()}
+            for model in models
+            if model.name.startswith(mine) and "." not in (recipe := model.name.removeprefix(mine))
+        }
 
     def set_alias(self, recipe: str, alias: str, version: str) -> None:
         try:
-            self._open().set_registered_model_alias(recipe, alias, version)
+            self._open().set_registered_model_alias(self._name(recipe), alias, version)
         except Exception as error:
             raise self._away(error) from error
 
     def delete_alias(self, recipe: str, alias: str) -> None:
         try:
-            self._open().delete_registered_model_alias(recipe, alias)
+            self._open().delete_registered_model_alias(self._name(recipe), alias)
         except Exception as error:
             raise self._away(error) from error
 
@@ -85,7 +92,7 @@ class Registry:
             return []
         client = self._open()
         try:
-            found = client.search_model_versions(f"name = '{recipe}'", max_results=_MOST_VERSIONS)
+            found = client.search_model_versions(f"name = '{self._name(recipe)}'", max_results=_MOST_VERSIONS)
             infos = [
                 VersionInfo(
                     version=str(one.version),
@@ -107,9 +114,13 @@ class Registry:
             self._run_metrics[run_id] = dict(client.get_run(run_id).data.metrics)
         return self._run_metrics[run_id]
 
+    def folder(self, recipe: str, version: str) -> Path:
+        """Where the local copy of a version lies, if it does."""
+        return self._home.package(self._name(recipe), version)
+
     def package(self, recipe: str, version: str) -> Package:
         """The verified local copy of a version, fetched first where there is none, or where it was damaged."""
-        target = self._home.package(recipe, version)
+        target = self.folder(recipe, version)
         if target.is_dir():
             with contextlib.suppress(PackageError):
                 return load_package(target)
@@ -129,7 +140,7 @@ class Registry:
             raise UnknownVersionError(f"no model was registered in {self._uri}", "run `trialsight train` first")
         client = self._open()
         try:
-            uri = client.get_model_version_download_uri(recipe, version)
+            uri = client.get_model_version_download_uri(self._name(recipe), version)
         except Exception as error:
             if getattr(error, "error_code", "") not in _UNKNOWN:
                 raise self._away(error) from error
@@ -144,6 +155,9 @@ class Registry:
         except Exception as error:
             raise self._away(error) from error
         return next((path.parent for path in sorted(folder.rglob(CARD))), folder)
+
+    def _name(self, recipe: str) -> str:
+        return model_name(recipe, self._organisation)
 
     def _exists(self) -> bool:
         """Whether there is a store to ask: looking into a SQLite store that isn't there would create it."""

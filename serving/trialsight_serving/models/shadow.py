@@ -18,8 +18,8 @@ import structlog
 from trialsight.errors import FrameError
 from trialsight.verdict import Verdict
 from trialsight_serving.metrics import Metrics
-from trialsight_serving.models.manager import ModelManager
 from trialsight_serving.models.shelf import LiveModel
+from trialsight_serving.models.tenants import Tenants
 from trialsight_serving.store.frames import FrameRecord
 from trialsight_serving.store.shadows import ShadowRecord, insert_shadow
 from trialsight_serving.store.writer import Writer
@@ -33,8 +33,8 @@ _Item = tuple[FrameRecord, bytes]
 
 
 class Shadow:
-    def __init__(self, models: ModelManager, writer: Writer, metrics: Metrics, has_spare: Callable[[], bool]) -> None:
-        self._models, self._writer, self._metrics, self._has_spare = models, writer, metrics, has_spare
+    def __init__(self, tenants: Tenants, writer: Writer, metrics: Metrics, has_spare: Callable[[], bool]) -> None:
+        self._tenants, self._writer, self._metrics, self._has_spare = tenants, writer, metrics, has_spare
         self._queue: queue.Queue[_Item] = queue.Queue(QUEUE)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
@@ -50,7 +50,10 @@ class Shadow:
 
     def offer(self, record: FrameRecord, data: bytes) -> None:
         """A frame that was inspected, stored and is being answered. Never waits."""
-        if self._models.challenger(record.recipe) is None or "decode" not in record.timings_ms:
+        if (
+            self._tenants.of(record.organisation_id).challenger(record.recipe) is None
+            or "decode" not in record.timings_ms
+        ):
             return
         try:
             self._queue.put_nowait((record, data))
@@ -67,7 +70,7 @@ class Shadow:
                 continue
             while not self._has_spare() and not self._stop.wait(_LOOK_S):
                 pass
-            challenger = self._models.challenger(record.recipe)
+            challenger = self._tenants.of(record.organisation_id).challenger(record.recipe)
             if challenger is None or self._stop.is_set():
                 continue
             try:

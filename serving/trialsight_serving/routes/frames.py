@@ -18,6 +18,7 @@ from trialsight.errors import FrameError
 from trialsight.image import decode, read_header
 from trialsight.image.header import CONTENT_TYPES
 from trialsight_serving.access.principal import Principal
+from trialsight_serving.admission import lane
 from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
 from trialsight_serving.line import Arrival, check_space, model_of, take
 from trialsight_serving.models.packages import reference_of
@@ -84,12 +85,12 @@ async def post_frame(
 ) -> Response:
     """Inspect one frame. The answer comes once image, map and result are on the disk."""
     started, received_at = time.perf_counter(), datetime.now(UTC)
-    with _refusals_counted(service, line):
-        model = await model_of(service, line, view)
+    with _refusals_counted(service, who.organisation, line):
+        model = await model_of(service, who.organisation, line, view)
         check_content_type(request)
         check_space(service)
         deadline_ms = x_deadline_ms or model.card.deadline_ms
-        with service.admission.admit(line, deadline_ms / 1000) as ticket:
+        with service.admission.admit(lane(who.organisation, line), deadline_ms / 1000) as ticket:
             settings = service.settings
             data = await read_frame(request, settings.max_body_bytes, settings.body_timeout_s)
             arrival = Arrival(
@@ -119,14 +120,15 @@ async def _sha256(data: bytes) -> str:
 
 
 @contextmanager
-def _refusals_counted(service: Service, line: str) -> Iterator[None]:
+def _refusals_counted(service: Service, organisation: str, line: str) -> Iterator[None]:
     try:
         try:
             yield
         except FrameError as error:
             raise frame_problem(error) from error
     except Problem as problem:
-        known = line if line in service.models.lines() else "unknown"  # a label per typo would grow without end
+        is_known = line in service.tenants.of(organisation).lines()
+        known = lane(organisation, line) if is_known else "unknown"  # a label per typo would grow without end
         service.metrics.rejected.labels(known, problem.slug).inc()
         raise
 
@@ -155,7 +157,7 @@ def get_image(
 def get_reference(frame_id: FrameId, service: ServiceDep, who: AnyoneDep) -> Response:
     """How a good part looks to the model that judged this frame: what it registers to, else its good golden frame."""
     record = find_frame(service, who, frame_id)
-    data = reference_of(service.models, service.settings.paths, record.recipe, record.model_version)
+    data = reference_of(service.tenants.of(who.organisation), record.recipe, record.model_version)
     if data is None:
         detail = f"{record.recipe} version {record.model_version} has no picture of a good part here"
         raise Problem(404, "reference-not-found", "No reference", detail)

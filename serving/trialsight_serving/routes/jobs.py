@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from trialsight_serving.deps import ModelsDep, ReviewerDep, ServiceDep
+from trialsight_serving.deps import EngineerDep, ReviewerDep, ServiceDep
 from trialsight_serving.jobs.retrain import KIND
 from trialsight_serving.openapi.content import text
 from trialsight_serving.openapi.errors import problems
@@ -48,10 +48,10 @@ _LOG = text("The log", "text/plain", "train: 20 good frames\n")
 
 
 @router.post("/models/{recipe}/retrain", response_model=JobOut, status_code=202)
-def retrain(recipe: RecipeName, service: ServiceDep, who: ModelsDep, response: Response) -> JobOut:
+def retrain(recipe: RecipeName, service: ServiceDep, who: EngineerDep, response: Response) -> JobOut:
     """Learn from what people decided, in the worker; the new version becomes the champion's challenger. While a
     retraining of the recipe is open, that one is given."""
-    if service.models.live(recipe) is None:
+    if service.tenants.of(who.organisation).live(recipe) is None:
         raise not_found("recipe", recipe)
     now = datetime.now(UTC)
     work = service.writer.submit(
@@ -81,7 +81,7 @@ def get_job(job_id: JobId, service: ServiceDep, who: ReviewerDep) -> JobOut:
 
 
 @router.post("/jobs/{job_id}/cancel", response_model=JobOut, responses=problems({409: "The job has ended"}))
-def cancel(job_id: JobId, service: ServiceDep, who: ModelsDep) -> JobOut:
+def cancel(job_id: JobId, service: ServiceDep, who: EngineerDep) -> JobOut:
     """A waiting job ends at once, a running one within a second or two; nothing of it reaches the line."""
     job = _find(service, who.organisation, job_id)
     if job.state not in OPEN:
@@ -93,7 +93,7 @@ def cancel(job_id: JobId, service: ServiceDep, who: ModelsDep) -> JobOut:
 
 
 @router.get("/jobs/{job_id}/log", response_class=Response, responses=_LOG)
-def get_log(job_id: JobId, service: ServiceDep, who: ModelsDep) -> Response:
+def get_log(job_id: JobId, service: ServiceDep, who: EngineerDep) -> Response:
     """What the job's commands said, as text."""
     return _file(service, who.organisation, job_id, "log.txt", "text/plain; charset=utf-8")
 

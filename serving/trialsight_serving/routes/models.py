@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Path, Query
 
 from trialsight.errors import PackageError, TrialsightError
-from trialsight_serving.deps import AnyoneDep, ModelsDep, ServiceDep
+from trialsight_serving.deps import EngineerDep, ReviewerDep, ServiceDep
 from trialsight_serving.model_schemas import (
     ChallengerIn,
     ChallengerOut,
@@ -28,7 +28,6 @@ from trialsight_serving.models.manager import Fault, ModelManager
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, RegistryError, UnknownVersionError
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
-from trialsight_serving.service import Service
 from trialsight_serving.store.shadows import disagreements, evidence
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -46,9 +45,9 @@ _PROBLEMS = problems(
 
 
 @router.get("", response_model=ModelsOut)
-async def get_models(service: ServiceDep, who: AnyoneDep) -> ModelsOut:  # noqa: ARG001 - a key is needed
+async def get_models(service: ServiceDep, who: ReviewerDep) -> ModelsOut:
     """The live versions, and why a newer champion is not among them."""
-    manager = service.models
+    manager = service.tenants.of(who.organisation)
     recipes = sorted({model.recipe for model in manager.models()} | {recipe for recipe, _ in manager.faults})
     return ModelsOut(
         models=[_describe(manager, recipe) for recipe in recipes],
@@ -58,9 +57,9 @@ async def get_models(service: ServiceDep, who: AnyoneDep) -> ModelsOut:  # noqa:
 
 
 @router.get("/{recipe}", response_model=ModelDetail)
-def get_model(recipe: RecipeName, service: ServiceDep, who: AnyoneDep) -> ModelDetail:  # noqa: ARG001
+def get_model(recipe: RecipeName, service: ServiceDep, who: ReviewerDep) -> ModelDetail:
     """One recipe: what is live, and every version in the registry with its metrics."""
-    manager = service.models
+    manager = service.tenants.of(who.organisation)
     problem: str | None = None
     try:
         infos = manager.registry.versions(recipe)
@@ -89,32 +88,34 @@ def get_model(recipe: RecipeName, service: ServiceDep, who: AnyoneDep) -> ModelD
 
 
 @router.post("/{recipe}/promote", response_model=PromotionOut, responses=_PROBLEMS)
-def promote(recipe: RecipeName, wanted: PromoteIn, service: ServiceDep, who: ModelsDep) -> PromotionOut:
+def promote(recipe: RecipeName, wanted: PromoteIn, service: ServiceDep, who: EngineerDep) -> PromotionOut:
     """Make a version the champion, if its golden frames get the verdicts they must. It is live when this answers."""
-    change = Change(who.name, wanted.reason)
-    return _promoted(_explained(lambda: service.models.promote(recipe, wanted.version, wanted.line, change)))
+    change = Change(who.name, wanted.reason, who.organisation)
+    models = service.tenants.of(who.organisation)
+    return _promoted(_explained(lambda: models.promote(recipe, wanted.version, wanted.line, change)))
 
 
 @router.post("/{recipe}/rollback", response_model=PromotionOut, responses=_PROBLEMS)
-def rollback(recipe: RecipeName, wanted: RollbackIn, service: ServiceDep, who: ModelsDep) -> PromotionOut:
+def rollback(recipe: RecipeName, wanted: RollbackIn, service: ServiceDep, who: EngineerDep) -> PromotionOut:
     """Bring back the champion before this one, at once; with MLflow away too, which then hears of it later."""
-    return _promoted(_explained(lambda: service.models.rollback(recipe, Change(who.name, wanted.reason))))
+    models, change = service.tenants.of(who.organisation), Change(who.name, wanted.reason, who.organisation)
+    return _promoted(_explained(lambda: models.rollback(recipe, change)))
 
 
 @router.put("/{recipe}/challenger", response_model=ChallengerOut, responses=_PROBLEMS)
-def put_challenger(recipe: RecipeName, wanted: ChallengerIn, service: ServiceDep, who: ModelsDep) -> ChallengerOut:
+def put_challenger(recipe: RecipeName, wanted: ChallengerIn, service: ServiceDep, who: EngineerDep) -> ChallengerOut:
     """Let a version run in the champion's shadow, on live frames and in spare time; it never gives a verdict."""
-    change = Change(who.name, wanted.reason)
-    done = _explained(lambda: service.models.challenge(recipe, wanted.version, change))
+    change = Change(who.name, wanted.reason, who.organisation)
+    done = _explained(lambda: service.tenants.of(who.organisation).challenge(recipe, wanted.version, change))
     return ChallengerOut(recipe=recipe, champion=done.champion, version=done.version, before=done.before)
 
 
 @router.get("/{recipe}/evidence", response_model=EvidenceOut)
 def get_evidence(
-    recipe: RecipeName, service: ServiceDep, who: AnyoneDep, champion: Version = None, challenger: Version = None
+    recipe: RecipeName, service: ServiceDep, who: ReviewerDep, champion: Version = None, challenger: Version = None
 ) -> EvidenceOut:
     """How the challenger compares with the champion, on frames that both have seen."""
-    pair = _pair(service, recipe, champion, challenger)
+    pair = _pair(service.tenants.of(who.organisation), recipe, champion, challenger)
     with service.database.read() as connection:
         return EvidenceOut.of(evidence(connection, who.organisation, recipe, *pair))
 
@@ -123,22 +124,21 @@ def get_evidence(
 def get_disagreements(
     recipe: RecipeName,
     service: ServiceDep,
-    who: AnyoneDep,
+    who: ReviewerDep,
     champion: Version = None,
     challenger: Version = None,
     after: Annotated[int | None, Query(ge=0, lt=2**63, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> DisagreementPage:
     """Frames on which champion and challenger say different things."""
-    pair = _pair(service, recipe, champion, challenger)
+    pair = _pair(service.tenants.of(who.organisation), recipe, champion, challenger)
     with service.database.read() as connection:
         found = disagreements(connection, who.organisation, recipe, *pair, after, limit + 1)
     following = str(found[limit - 1].id) if len(found) > limit else None
     return DisagreementPage(disagreements=[DisagreementOut.of(record) for record in found[:limit]], next=following)
 
 
-def _pair(service: Service, recipe: str, champion: str | None, challenger: str | None) -> tuple[str, str]:
-    manager = service.models
+def _pair(manager: ModelManager, recipe: str, champion: str | None, challenger: str | None) -> tuple[str, str]:
     live, shadow = manager.live(recipe), manager.challenger(recipe)
     champion = champion or (live.version if live else None)
     challenger = challenger or (shadow.version if shadow else None)

@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from trialsight_serving.deps import AnyoneDep, ServiceDep
+from trialsight_serving.admission import lane
+from trialsight_serving.deps import AnyoneDep, HomeDep, ServiceDep
 from trialsight_serving.models.manager import ModelManager
 from trialsight_serving.models.shelf import LiveModel
 from trialsight_serving.openapi.content import text
@@ -18,17 +19,19 @@ _METRICS = text("For Prometheus", "text/plain", 'trialsight_frames_total{line="L
 
 
 @router.get("/v1/lines", response_model=list[LineOut], tags=["lines"])
-async def get_lines(service: ServiceDep, who: AnyoneDep) -> list[LineOut]:  # noqa: ARG001 - a key is needed
-    models = service.models
+async def get_lines(service: ServiceDep, who: AnyoneDep) -> list[LineOut]:
+    """Those that the caller may use."""
+    models = service.tenants.of(who.organisation)
     return [
         LineOut(
             name=line.name,
             recipe=line.recipe,
             views=dict(line.views),
             model=None if line.views else _ref(_model(models, line.recipe)),
-            depth=service.admission.depth(line.name),
+            depth=service.admission.depth(lane(who.organisation, line.name)),
         )
         for line in models.lines().values()
+        if who.may_use(line.name)
     ]
 
 
@@ -47,9 +50,10 @@ async def readyz(service: ServiceDep, response: Response) -> ReadyOut:
 
 
 @router.get("/metrics", response_class=Response, responses=_METRICS, tags=["operation"])
-async def metrics(service: ServiceDep, who: AnyoneDep) -> Response:  # noqa: ARG001
-    for line in service.models.lines():
-        service.metrics.depth.labels(line).set(service.admission.depth(line))
+async def metrics(service: ServiceDep, who: HomeDep) -> Response:  # noqa: ARG001 - it tells of all organisations
+    """In Prometheus's text format; lines of other organisations are called ORGANISATION/LINE."""
+    for name in [lane(models.organisation, line) for models in service.tenants.all() for line in models.lines()]:
+        service.metrics.depth.labels(name).set(service.admission.depth(name))
     return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -66,7 +70,7 @@ def _unready(service: Service) -> str | None:
             connection.execute(sa.text("SELECT 1 FROM organisations"))
     except SQLAlchemyError as error:
         return f"the database does not answer: {error}"
-    if not service.models.models():
+    if not any(models.models() for models in service.tenants.all()):
         return "no champion is live; promote one: trialsight promote RECIPE VERSION"
     return None
 

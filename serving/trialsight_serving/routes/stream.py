@@ -46,7 +46,7 @@ async def stream_line(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """Results of one line as they are stored."""
-    if line not in service.models.lines():
+    if line not in service.tenants.of(who.organisation).lines():
         raise not_found("line", line)
     return _respond(request, service, who.organisation, line, last_event_id)
 

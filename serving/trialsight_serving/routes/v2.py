@@ -14,8 +14,9 @@ from pydantic import BaseModel, Field
 
 from trialsight import __version__
 from trialsight.detector import INPUT, OUTPUTS
-from trialsight_serving.admission import Ticket
-from trialsight_serving.deps import CameraDep, ServiceDep
+from trialsight_serving.admission import Ticket, lane
+from trialsight_serving.deps import GraphDep, ServiceDep
+from trialsight_serving.models.manager import ModelManager
 from trialsight_serving.models.shelf import LiveModel
 from trialsight_serving.open_inference import HEADER_LENGTH, InferRequest, encode_answer, parse_request
 from trialsight_serving.openapi.content import BINARY
@@ -135,19 +136,19 @@ class ModelReady(BaseModel):
 
 
 @router.get("", response_model=ServerMetadata)
-async def server(who: CameraDep) -> ServerMetadata:  # noqa: ARG001 - a key is needed
+async def server(who: GraphDep) -> ServerMetadata:  # noqa: ARG001 - a key is needed
     """What this server is."""
     return ServerMetadata(name="trialsight", version=__version__, extensions=["binary_tensor_data"])
 
 
 @router.get("/health/live", response_model=LiveOut)
-async def live(who: CameraDep) -> LiveOut:  # noqa: ARG001
+async def live(who: GraphDep) -> LiveOut:  # noqa: ARG001
     """Whether the process answers."""
     return LiveOut(live=True)
 
 
 @router.get("/health/ready", response_model=ServerReady, responses={503: {"model": ServerReady}})
-async def ready(service: ServiceDep, who: CameraDep, response: Response) -> ServerReady:  # noqa: ARG001
+async def ready(service: ServiceDep, who: GraphDep, response: Response) -> ServerReady:  # noqa: ARG001
     """Whether the store answers and a model is live."""
     reason = await unready(service)
     response.status_code = 200 if reason is None else 503
@@ -156,9 +157,9 @@ async def ready(service: ServiceDep, who: CameraDep, response: Response) -> Serv
 
 @router.get("/models/{name}", response_model=ModelMetadata)
 @router.get("/models/{name}/versions/{version}", response_model=ModelMetadata)
-async def metadata(name: _Name, service: ServiceDep, who: CameraDep, version: str | None = None) -> ModelMetadata:  # noqa: ARG001
+async def metadata(name: _Name, service: ServiceDep, who: GraphDep, version: str | None = None) -> ModelMetadata:
     """Inputs and outputs of the live version, or of another loaded one."""
-    model = _find(service, name, version)
+    model = _find(service.tenants.of(who.organisation), name, version)
     size, (rows, columns) = model.card.preparation, model.inspector.map_shape
     shapes = {"defect_map": [-1, rows, columns], "score": [-1]}
     return ModelMetadata(
@@ -172,9 +173,9 @@ async def metadata(name: _Name, service: ServiceDep, who: CameraDep, version: st
 
 @router.get("/models/{name}/ready", response_model=ModelReady)
 @router.get("/models/{name}/versions/{version}/ready", response_model=ModelReady)
-async def model_ready(name: _Name, service: ServiceDep, who: CameraDep, version: str | None = None) -> ModelReady:  # noqa: ARG001
+async def model_ready(name: _Name, service: ServiceDep, who: GraphDep, version: str | None = None) -> ModelReady:
     """Whether it can be asked now; 404 where it is not loaded."""
-    return ModelReady(name=_find(service, name, version).recipe, ready=True)
+    return ModelReady(name=_find(service.tenants.of(who.organisation), name, version).recipe, ready=True)
 
 
 @router.post("/models/{name}/infer", responses=_ANSWER | _PROBLEMS, openapi_extra=_BODY)
@@ -183,15 +184,15 @@ async def infer(
     name: _Name,
     request: Request,
     service: ServiceDep,
-    who: CameraDep,  # noqa: ARG001
+    who: GraphDep,
     version: str | None = None,
     header_length: Annotated[str | None, Header(alias=HEADER_LENGTH)] = None,
     x_deadline_ms: Annotated[int | None, Header(ge=1, le=3_600_000)] = None,
 ) -> Response:
     """The graph's raw `defect_map` and `score`; nothing is judged or stored."""
-    model = _find(service, name, version)
+    model = _find(service.tenants.of(who.organisation), name, version)
     deadline_s = (x_deadline_ms or model.card.deadline_ms) / 1000
-    with service.admission.admit(QUEUE, deadline_s) as ticket:
+    with service.admission.admit(lane(who.organisation, QUEUE), deadline_s) as ticket:
         body = await read_limited(request, service.settings.max_body_bytes, service.settings.body_timeout_s)
         size = model.card.preparation
         wanted = await asyncio.to_thread(parse_request, body, header_length, (size.width_px, size.height_px))
@@ -219,8 +220,7 @@ async def _run(
     return found
 
 
-def _find(service: Service, name: str, version: str | None) -> LiveModel:
-    manager = service.models
+def _find(manager: ModelManager, name: str, version: str | None) -> LiveModel:
     for model in (manager.live(name), manager.challenger(name)):
         if model is not None and version in (None, model.version):
             return model

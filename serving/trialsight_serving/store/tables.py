@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-ORGANISATION = "default"
+from trialsight.home import ORGANISATION as ORGANISATION
 
 
 class UtcTime(sa.TypeDecorator[datetime]):

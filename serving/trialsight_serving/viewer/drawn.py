@@ -14,7 +14,7 @@ OUTLINES, POINTS = 6, 24  # on a thumbnail: more would be neither seen nor worth
 
 def drawn(service: Service, part: PartRecord, frame: FrameRecord, has_mask: bool) -> str:
     """JSON for the stage's `data-frame`. `mm`: the recipe's scale, or null."""
-    card = card_of(service.models, service.settings.paths, frame.recipe, frame.model_version)
+    card = card_of(service.tenants.of(frame.organisation_id), frame.recipe, frame.model_version)
     address = f"/v1/frames/{frame.id}"
     return json.dumps(
         {

@@ -20,15 +20,16 @@ VERSIONS, DISAGREEMENTS = 20, 12
 
 def add_models(router: APIRouter, pages: Pages) -> None:
     @router.get("/models")
-    def models(request: Request, service: ServiceDep, who: ReviewerDep) -> Response:
+    def models_page(request: Request, service: ServiceDep, who: ReviewerDep) -> Response:
         """Reviewers look; what changes something is for engineers."""
-        shown, problem = [], service.models.registry_problem
+        models = service.tenants.of(who.organisation)
+        shown, problem = [], models.registry_problem
         try:
-            registered = set(service.models.registry.aliases())
+            registered = set(models.registry.aliases())
         except RegistryError as error:
             registered, problem = set(), str(error)
-        live = {model.recipe for model in service.models.models()}
-        faulty = {recipe for recipe, _ in service.models.faults}
+        live = {model.recipe for model in models.models()}
+        faulty = {recipe for recipe, _ in models.faults}
         for recipe in sorted(registered | live | faulty if problem is None else live):
             detail = get_model(recipe, service, who)
             problem = problem or detail.registry_problem

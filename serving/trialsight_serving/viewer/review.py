@@ -100,7 +100,7 @@ def _list(
     found = list_parts(connection, who.organisation, query.filter(who), query.place(after), size + 1)
     parts = found[:size]
     worst = worst_frames(connection, who.organisation, [part.id for part in parts])
-    lines = list(service.models.lines())
+    lines = list(service.tenants.of(who.organisation).lines())
     return {
         "parts": parts,
         "pictures": {part.id: _picture(part, worst.get(part.id)) for part in parts},
