@@ -35,7 +35,8 @@ def choose_recipe(given: str | None, data: Path, weights: str | None, seed: int 
 
 
 def choose_package(given: str, home: Home) -> Path:
-    """`given` is a package's folder, or RECIPE/VERSION in the home (ORGANISATION.RECIPE/VERSION of another organisation). Raises PackageError where there is neither."""
+    """`given` is a package's folder, or RECIPE/VERSION in the home; of other organisations ORGANISATION.RECIPE/VERSION.
+    Raises PackageError where there is neither."""
     folder = Path(given).expanduser()
     if (folder / CARD).is_file():
         return folder
