@@ -69,7 +69,7 @@ def test_a_frame_whose_deadline_passed_in_the_queue_is_recorded_and_never_run(pr
     async def run() -> FrameRecord:
         async with open_service(Settings(home=promoted.root, workers=1), News()) as service:
             service.admission.inspecting.mean_s = 0.0  # nothing seems to wait, so the frame is admitted …
-            model = await model_of(service, "L1", "default")
+            model = await model_of(service, ORGANISATION, "L1", "default")
             with service.admission.admit("L1", deadline_s=0.0) as ticket:
                 return await take(service, model, ticket, arrival)  # … and is late when its turn comes
 

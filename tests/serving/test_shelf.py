@@ -18,7 +18,7 @@ def model(write_package: Callable[..., Path], tmp_path: Path) -> Callable[[str, 
     inspector = Inspector.load(write_package(tmp_path / "package"))
     gate = run_gate(inspector)
     return lambda recipe, version: LiveModel(
-        recipe, version, inspector, gate, datetime.now(UTC), 10, PeoplesThresholds()
+        recipe, version, inspector, gate, datetime.now(UTC), 10, PeoplesThresholds("default")
     )
 
 

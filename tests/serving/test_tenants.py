@@ -77,6 +77,11 @@ DOORS: dict[tuple[str, str], tuple[Any, bool]] = {
     ("GET", "/v1/recipes"): (READING, False),
     ("GET", "/v1/recipes/{name}"): (READING, False),
     ("PUT", "/v1/recipes/{name}"): (CHANGING, False),
+    ("GET", "/v1/recipes/{name}/thresholds"): (READING, False),
+    ("PUT", "/v1/recipes/{name}/thresholds"): (CHANGING, False),
+    ("GET", "/v1/recipes/{name}/scores"): (READING, False),
+    ("PUT", "/v1/lines/{line}/cameras/{view}"): (POSTING, False),
+    ("GET", "/v1/cameras"): (ALL, False),
     ("GET", "/v1/models"): (READING, False),
     ("GET", "/v1/models/{recipe}"): (READING, False),
     ("POST", "/v1/models/{recipe}/promote"): (CHANGING, False),
@@ -186,6 +191,8 @@ def theirs(world: Any) -> dict[str, str]:
         params={"part": "secret-part"},
     ).json()
     client.put("/v1/recipes/secret-recipe", json={"name": "secret-recipe"}, headers=admin)
+    report = {"waiting_frames": 0, "waiting_bytes": 0, "lost": 0, "source": "secret camera"}
+    assert client.put("/v1/lines/L1/cameras/default", json=report, headers=admin).status_code == 200
     job = client.post("/v1/models/blob/retrain", headers=admin).json()
     kept = home.jobs / job["id"]
     kept.mkdir(parents=True)
@@ -198,6 +205,7 @@ def theirs(world: Any) -> dict[str, str]:
         "user_id": client.get("/v1/users", headers=admin).json()[0]["id"],
         "key_id": client.get("/v1/keys", headers=admin).json()[0]["id"],
         "line": "L1",
+        "view": "default",
         "recipe": "secret-recipe",
         "name": "secret-recipe",
         "version": "1",

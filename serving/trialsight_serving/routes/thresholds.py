@@ -7,7 +7,8 @@ from sqlalchemy.engine import Connection
 
 from trialsight.chosen import Chosen
 from trialsight.errors import TrialsightError
-from trialsight_serving.deps import ModelsDep, ReviewerDep, ServiceDep
+from trialsight_serving.access.principal import Principal
+from trialsight_serving.deps import EngineerDep, ReviewerDep, ServiceDep
 from trialsight_serving.models.choose import ChangedError, Choice, UnsafeError, choose, history, recipe_of
 from trialsight_serving.models.shelf import LiveModel
 from trialsight_serving.problems import Problem
@@ -22,7 +23,7 @@ router = APIRouter(prefix="/v1/recipes", tags=["recipes"])
 @router.get("/{name}/thresholds", response_model=ThresholdsOut)
 def get_thresholds(name: RecipeName, service: ServiceDep, who: ReviewerDep) -> ThresholdsOut:
     """What the live model's verdicts go by, and who chose what before."""
-    model = _live(service, name)
+    model = _live(service, who, name)
     with service.database.read() as connection:
         return _out(connection, who.organisation, model)
 
@@ -30,16 +31,18 @@ def get_thresholds(name: RecipeName, service: ServiceDep, who: ReviewerDep) -> T
 @router.get("/{name}/scores", response_model=ScoresOut)
 def get_scores(name: RecipeName, service: ServiceDep, who: ReviewerDep) -> ScoresOut:
     """The live model's scores, by what people decided about the parts."""
-    model = _live(service, name)
+    model = _live(service, who, name)
     with service.database.read() as connection:
         found = scores_of(connection, who.organisation, name, model.version)
     return ScoresOut.model_validate({"recipe": name, "model_version": model.version, **vars(found)})
 
 
 @router.put("/{name}/thresholds", response_model=ThresholdsOut)
-async def put_thresholds(name: RecipeName, wanted: ThresholdsIn, service: ServiceDep, who: ModelsDep) -> ThresholdsOut:
+async def put_thresholds(
+    name: RecipeName, wanted: ThresholdsIn, service: ServiceDep, who: EngineerDep
+) -> ThresholdsOut:
     """Saves a new version of the recipe. Frames that come after this answer are judged by it."""
-    model = _live(service, name)
+    model = _live(service, who, name)
     if model.version != wanted.model_version:
         raise _changed(f"version {model.version} of {name} is live by now, not version {wanted.model_version}")
     chosen = None
@@ -55,12 +58,12 @@ async def put_thresholds(name: RecipeName, wanted: ThresholdsIn, service: Servic
         raise Problem(409, "defect-would-pass", "A known defect would pass", error.problem, error.remedy) from error
     except TrialsightError as error:
         raise Problem(409, "not-possible", "This can't be done now", error.problem, error.remedy) from error
-    await asyncio.to_thread(service.models.refresh_lines)
+    await asyncio.to_thread(service.tenants.of(who.organisation).refresh_lines)
     return await asyncio.to_thread(get_thresholds, name, service, who)
 
 
-def _live(service: Service, recipe: str) -> LiveModel:
-    model = service.models.live(recipe)
+def _live(service: Service, who: Principal, recipe: str) -> LiveModel:
+    model = service.tenants.of(who.organisation).live(recipe)
     if model is None:
         detail = f"recipe {recipe} has no model that gives verdicts"
         raise Problem(404, "no-champion", "No model is live", detail, f"trialsight promote {recipe} VERSION")
