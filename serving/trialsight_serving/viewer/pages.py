@@ -1,4 +1,4 @@
-"""The viewer's pages, put together: those of the review, of the models, and of logging in."""
+"""The viewer's pages, put together: those of the review, of thresholds and models, and of logging in."""
 
 from fastapi import APIRouter
 
@@ -6,11 +6,13 @@ from trialsight_serving.viewer.login import add_login
 from trialsight_serving.viewer.models import add_models
 from trialsight_serving.viewer.render import Pages
 from trialsight_serving.viewer.review import add_review
+from trialsight_serving.viewer.thresholds import add_thresholds
 
 
 def make_router(pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     add_review(router, pages)
+    add_thresholds(router, pages)
     add_models(router, pages)
     add_login(router, pages)
     return router

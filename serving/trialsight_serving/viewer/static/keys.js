@@ -57,6 +57,14 @@ export const KEYS = {
     { code: "KeyP", shown: "P", action: "paint" },
     HELP,
   ],
+  thresholds: [
+    { code: "Digit1", shown: "1", action: "t1" },
+    { code: "Digit2", shown: "2", action: "t2" },
+    { code: "KeyC", shown: "C", action: "cheapest" },
+    { code: "KeyK", shown: "K", action: "calibrated" },
+    { code: "KeyR", shown: "R", action: "reset" },
+    HELP,
+  ],
   painting: [
     { code: "KeyB", shown: "B", action: "brush" },
     { code: "KeyE", shown: "E", action: "eraser" },
