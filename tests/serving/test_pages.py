@@ -71,6 +71,10 @@ def used_keys() -> set[str]:
     used |= {f"role.{role}" for role in Role}
     used |= {f"job.{state}" for state in JobState} | {f"standing.{state}" for state in VersionState}
     used |= {f"step.{step}" for step in ("labels", "set", "train", "compare", "escapes", "challenger")}
+    used |= {f"cameras.{fault}" for fault in ("silent", "clock", "lost")}
+    used |= {f"thresholds.row_{row}" for row in ("t1", "t2", "overkill", "escape", "load", "cost")}
+    used |= {f"thresholds.cost_{name}" for name in ("escape", "overkill", "review")}
+    used |= {f"thresholds.{name}" for name in ("t1", "t2", "good", "defective", "undecided")}
     return used | {"language"}
 
 
