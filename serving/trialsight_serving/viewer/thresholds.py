@@ -12,7 +12,7 @@ def add_thresholds(router: APIRouter, pages: Pages) -> None:
     @router.get("/thresholds")
     def thresholds(request: Request, service: ServiceDep, who: ReviewerDep, recipe: str = "") -> Response:
         """Reviewers look; engineers save."""
-        recipes = [model.recipe for model in service.models.models()]
+        recipes = [model.recipe for model in service.tenants.of(who.organisation).models()]
         shown = recipe if recipe in recipes else next(iter(recipes), None)
         now = None if shown is None else get_thresholds(shown, service, who)
         may_change = who.role in (Role.ENGINEER, Role.ADMINISTRATOR)
