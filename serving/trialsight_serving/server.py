@@ -6,6 +6,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from trialsight.errors import TrialsightError
+from trialsight_serving.protocol import bounded
 from trialsight_serving.settings import Settings
 
 
@@ -39,7 +40,7 @@ def make_server(app: FastAPI, settings: Settings) -> Server:
     config = uvicorn.Config(
         app,
         loop="auto",
-        http="auto",
+        http=bounded(settings),
         ws="none",
         lifespan="on",
         access_log=False,

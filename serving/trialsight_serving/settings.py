@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=32 * 2**20, ge=1)
     max_pixels: int = Field(default=32_000_000, ge=1)
     body_timeout_s: float = Field(default=15.0, gt=0, description="A slower body is refused with 408")
+    header_timeout_s: float = Field(default=10.0, gt=0, description="A slower head of a request is refused with 408")
+    max_header_bytes: int = Field(default=32 * 2**10, ge=1024, description="A longer head is refused with 431")
+    max_headers: int = Field(default=100, ge=10, description="More are refused with 431")
+    max_connections: int = Field(default=1000, ge=10, description="Open at once; further ones are refused with 503")
     poll_s: float = Field(default=1.0, gt=0, description="How often the champion alias is looked up")
     model_memory_mb: int = Field(
         default=4096, ge=1, description="Beyond it, models that no line needs are put away, those longest unused first"

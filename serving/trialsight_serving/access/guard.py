@@ -5,8 +5,9 @@ import ipaddress
 import time
 from urllib.parse import urlencode, urlsplit
 
+import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,7 @@ from trialsight_serving.problems import Answer, Problem, fault
 from trialsight_serving.service import Service
 from trialsight_serving.settings import Settings
 
+log = structlog.get_logger(__name__)
 COOKIE = "trialsight_session"
 _FORM_BYTES = 64 * 1024
 _PROBES = ("/livez", "/readyz")
@@ -48,9 +50,12 @@ class Guard:
         request, reply = Request(scope), Reply(send, scope["scheme"] == "https")
         try:
             scope.setdefault("state", {})["principal"] = await self._who(request)
-            await self._app(scope, _bounded(request, receive), reply)
+            _check_encoding(request)
+            await self._app(scope, _bounded(request, receive, self._settings.body_timeout_s), reply)
         except Problem as problem:
             await self._refusal(request, problem)(scope, receive, reply)
+        except ClientDisconnect:
+            log.info("client went away", method=request.method, path=request.url.path)
         except Exception as error:
             if reply.started:
                 raise  # the server can only cut the connection now
@@ -178,15 +183,36 @@ def _host_name(host: str) -> str:
     return host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0].lower()
 
 
-def _bounded(request: Request, receive: Receive) -> Receive:
-    """`receive` that ends a body of more than 64 KiB; pictures have limits of their own, in `routes.body`."""
+def _check_encoding(request: Request) -> None:
+    """Nothing is ever unpacked, so nothing can be a bomb."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Problem(
+            415,
+            "content-encoding",
+            "Encoded bodies are not taken",
+            f"the body is said to be {encoding}",
+            "send it as it is; images are compressed already",
+            headers={"Accept-Encoding": "identity", "Connection": "close"},
+        )
+
+
+def _bounded(request: Request, receive: Receive, timeout_s: float) -> Receive:
+    """`receive` that ends a body of more than 64 KiB, or one that does not come; pictures have limits of their own, in
+    `routes.body`."""
     if request.url.path.endswith(_PICTURES):
         return receive
-    seen = 0
+    seen, whole, due = 0, False, asyncio.get_running_loop().time() + timeout_s
 
     async def receiving() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, whole
+        try:
+            async with asyncio.timeout_at(None if whole else due):
+                message = await receive()
+        except TimeoutError:
+            detail = f"the body did not arrive within {timeout_s:g} s"
+            raise HTTPException(408, detail, {"Connection": "close"}) from None
+        whole = not message.get("more_body", False)
         seen += len(message.get("body", b""))
         if seen > _FORM_BYTES:
             raise HTTPException(413, f"at most {_FORM_BYTES} bytes are taken here", {"Connection": "close"})

@@ -87,7 +87,7 @@ def add_errors(operation: dict[str, Any], path: str) -> None:
     wanted = {401, 403, 421, 500} if operation.get("security") != [] else set()
     wanted |= {404} if "{" in path else set()
     wanted |= {422} if given else set()
-    wanted |= {400, 413} if "requestBody" in operation else set()
+    wanted |= {400, 408, 413, 415} if "requestBody" in operation else set()
     if "HTTPValidationError" in str(responses.get("422", "")):
         del responses["422"]  # FastAPI's own form; `problems.install` gives every error ours
     for status in wanted:
