@@ -25,6 +25,7 @@ from trialsight_serving.routes import (
     stream,
     thresholds,
     v2,
+    wall,
 )
 from trialsight_serving.service import open_service
 from trialsight_serving.settings import Settings
@@ -61,8 +62,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     answer = problems.answer_with(pages.problem)
     problems.install(app, answer)
     app.add_middleware(Guard, settings=settings, answer=answer)
-    v1 = (access, cameras, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream, thresholds)
-    for module in (*v1, v2):
+    v1 = (access, cameras, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream)
+    for module in (*v1, thresholds, wall, v2):
         app.include_router(module.router)
     app.include_router(make_router(pages))
     app.mount("/static", static_files(), name="static")

@@ -1,8 +1,10 @@
 """Every knob of the service: defaults here, then configs/service/default.yaml, then TRIALSIGHT_* in the environment."""
 
 import os
+from datetime import time
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, PositiveFloat, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
@@ -56,6 +58,12 @@ class Settings(BaseSettings):
     )
     drain_s: float = Field(default=10.0, ge=0, description="How long a stopping service lets running frames finish")
     default_lines: tuple[str, ...] = Field(default=("L1",), description="Lines of a fresh home")
+    shift_starts: tuple[time, ...] = Field(
+        default=(time(6), time(14), time(22)),
+        min_length=1,
+        description="When shifts begin; the line wall counts by them",
+    )
+    time_zone: ZoneInfo | None = Field(default=None, description="The plant's, say Asia/Shanghai; else this machine's")
     session_hours: float = Field(default=12.0, gt=0, description="How long a browser stays logged in")
 
     @classmethod

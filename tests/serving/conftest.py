@@ -226,7 +226,8 @@ Serve = Callable[..., AbstractContextManager[httpx.Client]]
 
 @pytest.fixture(scope="session")
 def serve() -> Serve:
-    """`with serve(home, queue_limit=1) as client`: the service on a free port of loopback, stopped at the end."""
+    """`with serve(home, queue_limit=1) as client`: the service on a port of loopback, a free one unless `port` says
+    which, stopped at the end."""
 
     @contextmanager
     def run(home: Home, **settings: Any) -> Iterator[httpx.Client]:
@@ -235,7 +236,7 @@ def serve() -> Serve:
         from trialsight_serving.settings import Settings
 
         made = Settings(**{"home": home.root, "workers": 2, "poll_s": 0.1, **settings})
-        listener = bind("127.0.0.1", 0)
+        listener = bind("127.0.0.1", settings.get("port", 0))
         server = make_server(create_app(made), made)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -13,6 +13,7 @@ from trialsight.verdict import Verdict
 from trialsight_serving.access.keys import make_key
 from trialsight_serving.access.principal import Role
 from trialsight_serving.model_schemas import VersionState
+from trialsight_serving.routes.wall import Alarm
 from trialsight_serving.schemas_review import DecisionKind, ReviewState
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import open_database
@@ -75,6 +76,7 @@ def used_keys() -> set[str]:
     used |= {f"thresholds.row_{row}" for row in ("t1", "t2", "overkill", "escape", "load", "cost")}
     used |= {f"thresholds.cost_{name}" for name in ("escape", "overkill", "review")}
     used |= {f"thresholds.{name}" for name in ("t1", "t2", "good", "defective", "undecided")}
+    used |= {f"wall.{alarm}" for alarm in Alarm} | {"wall.waiting", "wall.lost"}
     return used | {"language"}
 
 

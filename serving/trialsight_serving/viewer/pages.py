@@ -7,11 +7,13 @@ from trialsight_serving.viewer.models import add_models
 from trialsight_serving.viewer.render import Pages
 from trialsight_serving.viewer.review import add_review
 from trialsight_serving.viewer.thresholds import add_thresholds
+from trialsight_serving.viewer.wall import add_wall
 
 
 def make_router(pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     add_review(router, pages)
+    add_wall(router, pages)
     add_thresholds(router, pages)
     add_models(router, pages)
     add_login(router, pages)

@@ -18,6 +18,7 @@ const PAGES = {
   queue: () => import("./queue.js"),
   triage: () => import("./triage.js"),
   part: () => import("./part.js"),
+  wall: () => import("./wall.js"),
   thresholds: () => import("./thresholds.js"),
   models: () => import("./models.js"),
 };

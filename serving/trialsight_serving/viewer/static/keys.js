@@ -57,6 +57,11 @@ export const KEYS = {
     { code: "KeyP", shown: "P", action: "paint" },
     HELP,
   ],
+  wall: [
+    { code: "KeyS", shown: "S", action: "sound" },
+    { code: "KeyF", shown: "F", action: "full" },
+    HELP,
+  ],
   thresholds: [
     { code: "Digit1", shown: "1", action: "t1" },
     { code: "Digit2", shown: "2", action: "t2" },
