@@ -1,7 +1,6 @@
 """The check of a set as one HTML file with its pictures in it."""
 
 import base64
-import math
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from jinja2 import Environment
 
 from trialsight import TrialsightError
+from trialsight.card import parts_needed
 from trialsight.files import write_atomic
 from trialsight_datasets.check import Report
 from trialsight_datasets.pixels import load_image, load_mask
@@ -38,14 +38,9 @@ def write_page(report: Report, path: Path) -> None:
         suspicions=[(one, _picture(one.sample), one.other and _picture(one.other)) for one in shown],
         left_out=len(report.suspicions) - len(shown),
         good=counts["train"].get("good", 0),
-        needs=[(rate, parts_needed(rate)) for rate in RATES],
+        needs=[(rate, parts_needed(rate, CONFIDENCE)) for rate in RATES],
     )
     write_atomic(path, text.encode())
-
-
-def parts_needed(rate: float, confidence: float = CONFIDENCE) -> int:
-    """Good parts that can promise at most `rate` false rejects with `confidence` (Wilks 1941)."""
-    return math.ceil(math.log(1 - confidence) / math.log(1 - rate) - 1e-9)
 
 
 def _first(report: Report, label: str) -> list[Sample]:

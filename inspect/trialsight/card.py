@@ -1,5 +1,6 @@
 """The card: everything about a model that is not in the graph. Written by training, read by whoever inspects."""
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -84,6 +85,12 @@ class Promise:
     def __str__(self) -> str:
         confidence = "on average" if self.confidence is None else f"with {self.confidence:.0%} confidence"
         return f"≤ {self.false_reject:.1%} of good parts rejected {confidence}, n = {self.n}"
+
+
+def parts_needed(share: float, confidence: float) -> int:
+    """The fewest good parts that can promise `share` false rejects with `confidence`: their highest score keeps it
+    (Wilks, "Determination of sample sizes for setting tolerance limits", 1941)."""
+    return math.ceil(math.log(1 - confidence) / math.log(1 - share) - 1e-9)
 
 
 @dataclass(frozen=True)

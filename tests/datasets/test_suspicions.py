@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from trialsight_datasets.check import check_folder
-from trialsight_datasets.check_page import parts_needed
 from trialsight_datasets.simulate.dataset import Plan, write_simulated
 from trialsight_datasets.suspicions import Kind
 
@@ -93,8 +92,3 @@ def test_suspicions_are_no_faults_and_stand_in_the_page(plate, tmp_path):
     assert "12 good parts to train on" in text
     printed = CliRunner().invoke(app, ["check", str(plate)], catch_exceptions=False).stdout
     assert f"look at: {path}: more blurred than the others" in printed
-
-
-@pytest.mark.parametrize(("rate", "needed"), [(0.05, 59), (0.01, 299), (0.1, 29)])
-def test_parts_that_a_promise_needs(rate, needed):
-    assert parts_needed(rate) == needed

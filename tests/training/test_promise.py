@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from trialsight.card import parts_needed
 from trialsight.errors import TrialsightError
 from trialsight.recipe import Calibration
 from trialsight_training.calibrate import calibrate
-from trialsight_training.promise import check_promise, confident_rank, parts_needed, supported_rate
+from trialsight_training.promise import check_promise, confident_rank, supported_rate
 
 # First-order one-sided tolerance limits: n with 1 - (1 - share)^n >= confidence
 WILKS = [(0.05, 0.95, 59), (0.05, 0.99, 90), (0.10, 0.95, 29), (0.10, 0.90, 22), (0.01, 0.95, 299), (0.25, 0.95, 11)]

@@ -26,7 +26,7 @@ from trialsight_training.store import Store
 T = TypeVar("T", bound=np.generic)
 
 # Patches that a detector may choose from; beyond these a random share of each part's stands for all of them.
-MAX_PATCHES = 40_000
+MAX_PATCHES = 120_000
 
 
 def prepared(samples: Iterable[Sample], preparer: Preparer) -> Iterator[NDArray[np.uint8]]:

@@ -6,12 +6,10 @@ conformal prediction: Vovk, "Conditional validity of inductive conformal predict
 average over calibrations, its upper quantile the rate that this one calibration keeps with that confidence.
 """
 
-import math
-
 import numpy as np
 from scipy.stats import beta
 
-from trialsight.card import Promise
+from trialsight.card import Promise, parts_needed
 from trialsight.errors import TrialsightError
 from trialsight.recipe import Calibration
 
@@ -21,11 +19,6 @@ USUAL_CONFIDENCE = 0.95
 def supported_rate(n: int, rank: int, confidence: float) -> float:
     """The share of good parts that the `rank`-th smallest of `n` scores keeps to with `confidence`."""
     return float(beta.ppf(confidence, n + 1 - rank, rank))
-
-
-def parts_needed(share: float, confidence: float) -> int:
-    """The fewest good parts that can promise `share` with `confidence`: their highest score keeps it."""
-    return math.ceil(math.log(1 - confidence) / math.log(1 - share) - 1e-9)
 
 
 def confident_rank(n: int, share: float, confidence: float) -> int:
