@@ -54,7 +54,7 @@ class Anomalib:
     """The worker process; a context manager. `place` is where models and the worker's own clutter go."""
 
     def __init__(self, place: Path) -> None:
-        self.place = place
+        self.place = place.resolve()
         place.mkdir(parents=True, exist_ok=True)
         install()
         self._log = (place / "worker.log").open("w", encoding="utf-8")

@@ -7,6 +7,7 @@ from torch import Tensor
 from trialsight_training.backbones import create_backbone
 from trialsight_training.detectors.graph import Detector, Smoothing
 from trialsight_training.detectors.patch_memory import Memory, PatchMemory, fit_patch_memory
+from trialsight_training.detectors.patch_memory.model import AXES, principal_axes
 
 
 def patches(parts: int = 6, seed: int = 0) -> Tensor:
@@ -26,6 +27,26 @@ def test_a_remembered_patch_is_at_no_distance_and_never_not_a_number() -> None:
     distances = Memory(bank, bank.mean(0), 1.0)(bank)
     assert torch.isfinite(distances).all()
     assert float(distances.max()) < 2e-3
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 50, 333])
+def test_the_nearest_is_found_whatever_the_banks_size(size: int) -> None:
+    bank, queries = torch.randn(size, 16), torch.randn(30, 16)
+    expected = torch.cdist(queries, bank, compute_mode="donot_use_mm_for_euclid_dist").amin(1)
+    torch.testing.assert_close(Memory(bank, bank.mean(0), 1.0)(queries), expected)
+
+
+def test_a_search_along_the_widest_axes_finds_patches_about_as_near_and_measures_them_in_full() -> None:
+    widths = torch.logspace(0, -1.5, 256)  # as features are: few directions hold most of what varies
+    bank, queries = torch.randn(2000, 256) * widths, torch.randn(100, 256) * widths
+    center = bank.mean(0)
+    axes = principal_axes(bank - center)
+    assert axes is not None
+    found = Memory(bank, center, 1.0, axes)(queries)
+    exact = Memory(bank, center, 1.0)(queries)
+    assert float((found / exact).min()) >= 1 - 1e-6  # never nearer than the nearest
+    assert float((found / exact).mean()) < 1.005
+    assert principal_axes(bank[:, :AXES]) is None
 
 
 @pytest.mark.parametrize("stride", [2, 4, 8, 16])
@@ -49,7 +70,7 @@ def test_held_out_memories_know_nothing_of_their_fold() -> None:
     queries = parts[2]
     assert float(fitted.memory(queries).median()) < 0.1
     assert float(fitted.held_out[1](queries).min()) > 1
-    assert [memory.bank.shape[1] for memory in fitted.held_out] == [40, 40, 40]
+    assert [memory.size for memory in fitted.held_out] == [40, 40, 40]
 
 
 def test_same_seed_same_bank_same_scores() -> None:

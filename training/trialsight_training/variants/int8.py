@@ -21,7 +21,7 @@ from trialsight_training.quiet import quiet
 BACKBONE = "backbone."  # the exporter names weights by their place in the module
 GOES_ON = frozenset({"Relu", "Clip", "MaxPool", "Add"})  # stay in integers between convolutions
 PRODUCTS = frozenset({"Gemm", "MatMul"})
-LOOK_UPS = frozenset({"ArgMax", "ArgMin"})
+SEARCH = ".search"  # the product that only finds a patch; one whose values go on is never quantised
 
 
 def quantise(graph: Path, frames: Sequence[NDArray[np.uint8]], target: Path) -> None:
@@ -56,7 +56,6 @@ def quantise(graph: Path, frames: Sequence[NDArray[np.uint8]], target: Path) -> 
 def _gain(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes that gain from integers and can bear them."""
     weights = {tensor.name for tensor in model.graph.initializer}
-    looked_up = {name for node in model.graph.node if node.op_type in LOOK_UPS for name in node.input}
     names: list[str] = []
     integer: set[str] = set()  # values that come out of such nodes
     for node in model.graph.node:
@@ -64,7 +63,7 @@ def _gain(model: onnx.ModelProto) -> list[str]:
         takes = (
             (node.op_type == "Conv" and node.input[1].startswith(BACKBONE))
             or (node.op_type in GOES_ON and bool(values) and integer.issuperset(values))
-            or (node.op_type in PRODUCTS and node.input[1] in weights and looked_up.issuperset(node.output))
+            or (node.op_type in PRODUCTS and node.input[1].endswith(SEARCH))
         )
         if takes:
             names.append(node.name)

@@ -10,7 +10,7 @@ from trialsight_training.detectors.detector import Learned, Lesson
 from trialsight_training.detectors.graph import Detector, Smoothing
 from trialsight_training.detectors.held_out import held_out_maps
 from trialsight_training.detectors.patch_memory.coreset import greedy_coreset, project
-from trialsight_training.detectors.patch_memory.model import Memory, PatchMemory
+from trialsight_training.detectors.patch_memory.model import Memory, PatchMemory, principal_axes
 from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
 
@@ -36,7 +36,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
         model=Detector(lesson.backbone, PatchMemory(fitted.memory, smoothing)).eval(),
         good_maps=good_maps,
         defect_maps=defect_maps,
-        description={"bank": fitted.memory.bank.shape[1]},
+        description={"bank": fitted.memory.size},
     )
 
 
@@ -69,10 +69,11 @@ def fit_patch_memory(
     for one in each(bank, [None, *range(int(folds.max()) + 1)]):
         banks.append(one)
         step()
-    # One centre and spread for all banks: only what each remembers may differ between folds.
+    # One centre, spread and set of axes for all banks: only what each remembers may differ between folds.
     spread = float(points.square().sum(1).mean().sqrt())
+    axes = principal_axes(points[banks[0]])
     zero = torch.zeros(width)
-    memories = [Memory(points[one], zero, spread) for one in banks]
+    memories = [Memory(points[one], zero, spread, axes) for one in banks]
     for memory in memories:
         memory.center = center
     return Fitted(memories[0], tuple(memories[1:]))
