@@ -11,11 +11,13 @@ from trialsight.card import Card
 from trialsight.detector import Detector, Output
 from trialsight.engines import EngineName, describe_runtime
 from trialsight.errors import FrameError, FrameFault, PackageError
+from trialsight.health import measure
 from trialsight.image import ImageHeader, Limits, check_header
 from trialsight.judge import Judge
-from trialsight.package import FP32, Package, load_package
+from trialsight.package import FP32, GOLDEN, Package, load_package
 from trialsight.prepare import Prepared, Preparer
 from trialsight.regions import Region
+from trialsight.signals import Observer, Signals
 from trialsight.tiles import TiledDetector
 from trialsight.verdict import Thresholds, Verdict
 
@@ -27,7 +29,8 @@ class Inspection:
     `reason` says why the verdict is not `pass`, `rule` which rule decided (`score` for the thresholds). `score` and
     `defect_map` are None where there is no verdict; the map is (h, w) float32, covers the whole frame, and is 0 where
     nothing counts. Regions are in pixels of the frame as it came. `frame_size_px` is (width, height), upright.
-    `timings_ms`: decode (with preparation), infer, post.
+    `timings_ms`: decode (with preparation), infer, post. `signals` and `embedding` (C,): what drift is told by, None
+    where the frame didn't come that far.
     """
 
     verdict: Verdict
@@ -39,6 +42,8 @@ class Inspection:
     frame_size_px: tuple[int, int]
     timings_ms: dict[str, float] = field(default_factory=dict)
     rule: str | None = None
+    signals: Signals | None = None
+    embedding: NDArray[np.float32] | None = None
 
 
 class Inspector:
@@ -72,6 +77,7 @@ class Inspector:
             seen = self._detector.run(blank)
             self.map_shape = (seen.defect_map.shape[0], seen.defect_map.shape[1])
             self._judge = Judge(package.card, self.map_shape)
+            self._observe = Observer(self._good_picture())
         except Exception as error:  # ONNX Runtime's exceptions share no base class
             problem = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise PackageError(f"{package.folder} doesn't run: {problem}", "train or export it again") from error
@@ -116,22 +122,33 @@ class Inspector:
         """Only the checks that need no decoding. Raises FrameError."""
         return check_header(data, self.limits)
 
+    def _good_picture(self) -> NDArray[np.uint8] | None:
+        """The first golden frame that must pass, as the model sees it."""
+        for golden in self.card.golden:
+            if golden.verdict is Verdict.PASS:
+                data = (self.package.folder / GOLDEN / golden.file).read_bytes()
+                return self._preparer.decode(data, check_header(data, Limits())).pixels
+        return None
+
     def _inspect(self, prepared: Prepared, thresholds: Thresholds, started: float) -> Inspection:
         decoded = time.perf_counter()
         timings = {"decode": _ms(started, decoded)}
-        if (fault := self._judge.unfit(prepared)) is not None:
-            return _no_verdict(fault, prepared, thresholds, timings)
+        health = measure(prepared.pixels)
+        signals = self._observe(prepared, health)
+        if (fault := self._judge.unfit(prepared, health)) is not None:
+            return _no_verdict(fault, prepared, thresholds, timings, signals)
         try:
             seen = self._detector.run(prepared.pixels)
         except Exception as error:  # whatever the runtime raises, the part was not seen
             problem = str(error).splitlines()[0] if str(error) else type(error).__name__
-            return _no_verdict(f"the model failed: {problem}", prepared, thresholds, timings)
+            return _no_verdict(f"the model failed: {problem}", prepared, thresholds, timings, signals)
         inferred = time.perf_counter()
         timings["infer"] = _ms(decoded, inferred)
         if not np.isfinite(seen.score) or not np.isfinite(seen.defect_map).all():
-            return _no_verdict("the model gave values that are not finite numbers", prepared, thresholds, timings)
+            fault = "the model gave values that are not finite numbers"
+            return _no_verdict(fault, prepared, thresholds, timings, signals)
         if (fault := self._judge.unlike(seen.embedding)) is not None:
-            return _no_verdict(fault, prepared, thresholds, timings)
+            return _no_verdict(fault, prepared, thresholds, timings, signals, seen.embedding)
         judged = self._judge(seen.defect_map, seen.score, prepared, thresholds)
         timings["post"] = _ms(inferred, time.perf_counter())
         return Inspection(
@@ -144,10 +161,19 @@ class Inspector:
             defect_map=judged.frame_map,
             frame_size_px=prepared.frame_size_px,
             timings_ms=timings,
+            signals=signals,
+            embedding=seen.embedding,
         )
 
 
-def _no_verdict(reason: str, prepared: Prepared, thresholds: Thresholds, timings_ms: dict[str, float]) -> Inspection:
+def _no_verdict(
+    reason: str,
+    prepared: Prepared,
+    thresholds: Thresholds,
+    timings_ms: dict[str, float],
+    signals: Signals,
+    embedding: NDArray[np.float32] | None = None,
+) -> Inspection:
     return Inspection(
         verdict=Verdict.NO_VERDICT,
         reason=reason,
@@ -157,6 +183,8 @@ def _no_verdict(reason: str, prepared: Prepared, thresholds: Thresholds, timings
         defect_map=None,
         frame_size_px=prepared.frame_size_px,
         timings_ms=timings_ms,
+        signals=signals,
+        embedding=embedding,
     )
 
 

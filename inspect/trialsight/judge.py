@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trialsight.card import Card
 from trialsight.geometry.register import Pose
-from trialsight.health import find_fault, measure
+from trialsight.health import Health, find_fault
 from trialsight.prepare import Prepared
 from trialsight.regions import Region, find_regions
 from trialsight.rules import Ruling, rule_on
@@ -40,11 +40,11 @@ class Judge:
         if size[0] is not None and size[1] is not None:  # shapes need a fixed frame size
             self._mask = card.judging.mask(map_shape, card.preparation.crop_px or (0, 0, size[0], size[1]))
 
-    def unfit(self, prepared: Prepared) -> str | None:
-        """Why this picture must not be judged, or None."""
+    def unfit(self, prepared: Prepared, health: Health) -> str | None:
+        """Why this picture, of which `health` was measured, must not be judged, or None."""
         if prepared.fault is not None or self._judging.health is None:
             return prepared.fault
-        return find_fault(measure(prepared.pixels), self._judging.health)
+        return find_fault(health, self._judging.health)
 
     def unlike(self, embedding: NDArray[np.float32] | None) -> str | None:
         """Why this frame shows another product, or None; `embedding` as the graph gives it."""

@@ -15,6 +15,7 @@ from trialsight.image import ImageHeader
 from trialsight.inspector import Inspection
 from trialsight.verdict import Verdict
 from trialsight_serving.admission import Ticket, lane
+from trialsight_serving.drift.sample import pack
 from trialsight_serving.models.shelf import LiveModel
 from trialsight_serving.problems import Problem
 from trialsight_serving.service import Service
@@ -201,6 +202,8 @@ def _record(
         timings_ms=timings,
         process=arrival.process,
         is_partial=arrival.is_partial,
+        signals=None if inspection.signals is None else inspection.signals.to_json(),
+        embedding=pack(inspection.embedding),
     )
 
 

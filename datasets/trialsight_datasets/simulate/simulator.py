@@ -1,6 +1,6 @@
 """The door to simulated frames: the same seed gives the same bytes, in any order of asking."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from trialsight_datasets.simulate.camera import Camera
 from trialsight_datasets.simulate.defects import DEFAULT_SEVERITY, KINDS, PAINTERS
 from trialsight_datasets.simulate.part import Floats, Part
 from trialsight_datasets.simulate.scene import Scene
+from trialsight_datasets.simulate.wear import NONE, Wear
 
 GOOD = "good"
 SMALLEST_PX = 128
@@ -42,18 +43,21 @@ class Simulator:
         self.camera = camera or Camera()
         self._part = Part(size_px)
 
-    def good(self, index: int) -> SimulatedFrame:
-        return self._frame(index, None, 0.0)
+    def good(self, index: int, wear: Wear = NONE) -> SimulatedFrame:
+        return self._frame(index, None, 0.0, wear)
 
-    def defective(self, index: int, kind: str, severity: float = DEFAULT_SEVERITY) -> SimulatedFrame:
+    def defective(
+        self, index: int, kind: str, severity: float = DEFAULT_SEVERITY, wear: Wear = NONE
+    ) -> SimulatedFrame:
         """`kind` is one of KINDS; `severity` 0..1."""
-        return self._frame(index, kind, severity)
+        return self._frame(index, kind, severity, wear)
 
     def light(
-        self, index: int, kind: str | None = None, severity: float = DEFAULT_SEVERITY
+        self, index: int, kind: str | None = None, severity: float = DEFAULT_SEVERITY, wear: Wear = NONE
     ) -> tuple[Floats, NDArray[np.bool_]]:
         """What reaches the lens, before the camera: (H, W, 3) linear RGB and the defect's mask."""
         scene = Scene.draw(self._rng(index, "scene"), self._part)
+        scene = replace(scene, pose=wear.place(scene.pose, self._part.size_px))
         painted = scene.paint(self._part.complete)
         if kind is None:
             return scene.view(painted), np.zeros(painted.shape[:2], np.bool_)
@@ -65,9 +69,9 @@ class Simulator:
         PAINTERS[kind](canvas, self._rng(index, kind), severity)
         return scene.view(canvas.rgb), scene.view_mask(canvas.touched)
 
-    def _frame(self, index: int, kind: str | None, severity: float) -> SimulatedFrame:
-        light, mask = self.light(index, kind, severity)
-        jpeg = self.camera.capture(light, self._rng(index, f"noise {kind}"))
+    def _frame(self, index: int, kind: str | None, severity: float, wear: Wear) -> SimulatedFrame:
+        light, mask = self.light(index, kind, severity, wear)
+        jpeg = self.camera.capture(wear.dim(light), self._rng(index, f"noise {kind}"))
         return SimulatedFrame(jpeg, mask, kind or GOOD)
 
     def _rng(self, index: int, purpose: str) -> np.random.Generator:

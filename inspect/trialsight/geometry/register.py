@@ -120,7 +120,7 @@ class Aligner:
         window = cv2.createHanningWindow(size, cv2.CV_32F)
         best, best_score = np.eye(2, 3), -1.0
         for turn, turned in self._turned:
-            (dx, dy), _ = cv2.phaseCorrelate(turned, frame, window)
+            (dx, dy), _ = cv2.phaseCorrelate(turned.copy(), frame.copy(), window)  # OpenCV 5 writes into both
             shift = np.array([[1, 0, dx], [0, 1, dy]])
             moved = cv2.warpAffine(turned, shift, size, borderMode=cv2.BORDER_REPLICATE)
             score = _correlation(np.asarray(moved, np.float32), frame)

@@ -17,7 +17,8 @@ SEVERITY = ("reject", "no_verdict", "review", "pass")
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """A row of `frames`; the store gives `seq`, `part_id` and the part's standing. `map_scale`: score at full code."""
+    """A row of `frames`; the store gives `seq`, `part_id` and the part's standing. `map_scale`: score at full code.
+    `signals`, `embedding` (float16): what drift is told by."""
 
     id: str
     organisation_id: str
@@ -47,6 +48,8 @@ class FrameRecord:
     timings_ms: dict[str, float]
     process: dict[str, Any]
     is_partial: bool = False
+    signals: dict[str, float] | None = None
+    embedding: bytes | None = None
     part_id: str = ""
     seq: int = 0
     part_verdict: str | None = None

@@ -104,6 +104,7 @@ parts = sa.Table(
     sa.Index("ix_parts_time", "organisation_id", "last_at", "last_seq"),
 )
 
+# signals, embedding (float16): what drift is told by; null where the frame was not looked at.
 frames = sa.Table(
     "frames",
     metadata,
@@ -137,6 +138,8 @@ frames = sa.Table(
     sa.Column("timings_ms", sa.JSON, nullable=False),
     sa.Column("process", sa.JSON, nullable=False),
     sa.Column("is_partial", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("signals", sa.JSON(none_as_null=True)),
+    sa.Column("embedding", sa.LargeBinary),
     sa.Index("ix_frames_part", "part_id", "seq"),
     sa.Index("ix_frames_line", "organisation_id", "line", "seq"),
     sa.Index("ix_frames_image", "image_sha256"),
