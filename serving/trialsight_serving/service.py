@@ -11,6 +11,7 @@ from trialsight.health import FrozenWatch
 from trialsight.home import model_name
 from trialsight_serving.access.organisations import list_organisations
 from trialsight_serving.admission import Admission
+from trialsight_serving.drift.watch import Watch
 from trialsight_serving.live import News
 from trialsight_serving.metrics import Metrics
 from trialsight_serving.models.follow import Follower
@@ -62,6 +63,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     outbox = Drainer(settings.outbox, database, writer, settings.paths.root / "outbox.lock")
     space = Space(images, settings.paths.root, settings.disk_min_free_mb * 2**20)
     housekeeping = Housekeeping(settings, database, images, space, writer.transact)
+    drift = Watch(settings, database, writer.transact, outbox.wake)
     metrics = Metrics()
     metrics.follow_models(
         lambda: [
@@ -95,9 +97,11 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         shadow.start()
         outbox.start()
         housekeeping.start()
+        drift.start()
         yield service
     finally:
         news.close()
+        await asyncio.to_thread(drift.close)
         await asyncio.to_thread(outbox.close)
         await asyncio.to_thread(housekeeping.close)
         await asyncio.to_thread(tenants.close)

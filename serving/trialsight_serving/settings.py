@@ -6,13 +6,39 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, PositiveFloat, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from trialsight.errors import TrialsightError
 from trialsight.home import Home
 from trialsight.image import Limits
 from trialsight_serving.outbox.targets import Target
+
+_MONTH_S = 30 * 24 * 3600
+
+
+class DriftSettings(BaseModel):
+    """How a line's drift is told. The reference is the first frames that a model version judged on a line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every_s: float = Field(default=60.0, gt=0, description="A line is looked at no more often than that")
+    reference: int = Field(default=200, ge=80, le=5000, description="Frames that say what is usual")
+    window: int = Field(default=100, ge=80, le=5000, description="Newest frames that are held against them")
+    false_alarms_a_month: float = Field(
+        default=0.05, gt=0, le=1, description="Chance that a month without drift has an alarm, of one camera"
+    )
+
+    @property
+    def step(self) -> int:
+        """So many new frames make another look worth it."""
+        return self.window // 4
+
+    @property
+    def alpha(self) -> float:
+        """Chance of an alarm that one look may have, so that all that a month can hold stay within it (Bonferroni)."""
+        return self.false_alarms_a_month * min(1.0, self.every_s / _MONTH_S)
+
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -64,6 +90,7 @@ class Settings(BaseSettings):
         description="When shifts begin; the line wall counts by them",
     )
     time_zone: ZoneInfo | None = Field(default=None, description="The plant's, say Asia/Shanghai; else this machine's")
+    drift: DriftSettings = Field(default=DriftSettings(), description="When a line has drifted; see docs/drift.md")
     session_hours: float = Field(default=12.0, gt=0, description="How long a browser stays logged in")
 
     @classmethod

@@ -1,6 +1,6 @@
 """One look: the newest frames against the reference, measure by measure, with the error of the whole look held."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from trialsight_serving.drift.statistics import (
 LEAST = 20  # values on either side, below which nothing is said of a measure
 UNSTABLE = 0.25  # of the stability index, by its authors' rule
 FAR_SPREADS = 1.0  # how far along its own direction the look must move, in spreads of the reference
+MORE_STRANGERS = 0.1  # by how much the share of frames that look like none of the reference must rise
 MORE_OVERRULED = 0.15  # by how much the share of overruled verdicts must rise
 STILL = 0.6  # of what matters: an alarm goes on until a measure is back below this
 
@@ -27,7 +28,8 @@ STILL = 0.6  # of what matters: an alarm goes on until a measure is back below t
 class Finding:
     """`before`, `now`: medians, or shares of overruled verdicts. `effect`: the change in units of what matters, with
     its sign. `p`: of this test; `adjusted`: Holm's over the look. `outside`: share of the window's frames beyond what
-    99 % of the reference showed. `drifted`: sure, and large enough to matter."""
+    99 % of the reference showed; `shifted`: the window's median lies beyond half of the reference. `sure`: no chance;
+    `drifted`: sure, and large enough to matter."""
 
     measure: str
     group: Group
@@ -36,8 +38,10 @@ class Finding:
     effect: float
     p: float
     outside: float
+    shifted: bool = False
     index: float | None = None
     adjusted: float = 1.0
+    sure: bool = False
     drifted: bool = False
 
     def still(self, alpha: float) -> bool:
@@ -61,10 +65,11 @@ def look(reference: Sample, window: Sample, alpha: float, people: Overruled | No
         for measure in MEASURES
         if (finding := _compare(measure.name, measure.group, *_pair(measure.of, reference, window), measure.tolerance))
     ]
-    found += [one for one in (_look_moved(reference, window), _score(reference, window), _people(people)) if one]
+    found += _look_moved(reference, window)
+    found += [one for one in (_score(reference, window), _people(people)) if one]
     adjusted = holm([one.p for one in found]) if found else np.empty(0)
     return [
-        replace(one, adjusted=float(p), drifted=bool(p < alpha and abs(one.effect) >= 1))
+        replace(one, adjusted=float(p), sure=bool(p < alpha), drifted=bool(p < alpha and abs(one.effect) >= 1))
         for one, p in zip(found, adjusted, strict=True)
     ]
 
@@ -75,25 +80,33 @@ def _compare(name: str, group: Group, before: Values, now: Values, tolerance: fl
     medians = float(np.median(before)), float(np.median(now))
     _, p = mann_whitney(before, now)
     effect = (medians[1] - medians[0]) / tolerance
-    return Finding(name, group, *medians, effect, p, _outside(before, now))
+    return Finding(name, group, *medians, effect, p, _outside(before, now), _shifted(before, now))
 
 
-def _look_moved(reference: Sample, window: Sample) -> Finding | None:
-    """The model's embeddings, along the direction in which they seem to have moved.
+def _look_moved(reference: Sample, window: Sample) -> list[Finding]:
+    """The model's embeddings, along the direction in which they seem to have moved: whether all have, and whether
+    there are more strangers among them, beyond what 99 % of the reference showed.
 
     That direction is told by one half of the frames and tested on the other, so that the test is as honest as one of
     a single number (sample splitting; Cox 1975). Half of the frames come to lie on either side in turn.
     """
     before, now = _known(reference.embeddings), _known(window.embeddings)
     if min(len(before), len(now)) < 2 * LEAST:
-        return None
+        return []
     direction = now[::2].mean(axis=0) - before[::2].mean(axis=0)
     length = float(np.linalg.norm(direction))
     if length == 0:
-        return None
-    along = [np.asarray(rows[1::2] @ (direction / length), np.float64) for rows in (before, now)]
-    spread = max(_spread(along[0]), 1e-9)
-    return _compare("look", Group.LOOK, *along, FAR_SPREADS * spread)
+        return []
+    learned, usual, newest = (
+        np.asarray(rows @ (direction / length), np.float64) for rows in (before[::2], before[1::2], now[1::2])
+    )
+    moved = _compare("look", Group.LOOK, usual, newest, FAR_SPREADS * max(_spread(usual), 1e-9))
+    limit = float(np.quantile(learned, 0.99))
+    counts = (int((usual > limit).sum()), len(usual)), (int((newest > limit).sum()), len(newest))
+    shares = counts[0][0] / counts[0][1], counts[1][0] / counts[1][1]
+    effect = (shares[1] - shares[0]) / MORE_STRANGERS
+    strangers = Finding("strangers", Group.LOOK, *shares, effect, more_often(*counts), shares[1])
+    return [strangers] if moved is None else [moved, strangers]
 
 
 def _score(reference: Sample, window: Sample) -> Finding | None:
@@ -104,7 +117,9 @@ def _score(reference: Sample, window: Sample) -> Finding | None:
     index = stability_index(before, now)
     medians = float(np.median(before)), float(np.median(now))
     sign = 1.0 if medians[1] >= medians[0] else -1.0
-    return Finding("score", Group.SCORE, *medians, sign * index / UNSTABLE, p, _outside(before, now), index)
+    return Finding(
+        "score", Group.SCORE, *medians, sign * index / UNSTABLE, p, _outside(before, now), _shifted(before, now), index
+    )
 
 
 def _people(people: Overruled | None) -> Finding | None:
@@ -115,13 +130,18 @@ def _people(people: Overruled | None) -> Finding | None:
     return Finding("overruled", Group.PEOPLE, before, now, effect, more_often(people.before, people.now), now)
 
 
-def _pair(of: object, reference: Sample, window: Sample) -> tuple[Values, Values]:
-    return _finite(of(reference.signals)), _finite(of(window.signals))  # type: ignore[operator]
+def _pair(of: Callable[[Mapping[str, Values]], Values], reference: Sample, window: Sample) -> tuple[Values, Values]:
+    return _finite(of(reference.signals)), _finite(of(window.signals))
 
 
 def _outside(before: Values, now: Values) -> float:
     low, high = np.quantile(before, (0.005, 0.995))
     return float(((now < low) | (now > high)).mean())
+
+
+def _shifted(before: Values, now: Values) -> bool:
+    low, high = np.quantile(before, (0.25, 0.75))
+    return not low <= np.median(now) <= high
 
 
 def _spread(values: Values) -> float:
@@ -136,7 +156,3 @@ def _finite(values: Values) -> Values:
 
 def _known(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     return embeddings[np.isfinite(embeddings).all(axis=1)] if embeddings.shape[1] else embeddings[:0]
-
-
-def drifted(findings: Sequence[Finding]) -> list[Finding]:
-    return [one for one in findings if one.drifted]

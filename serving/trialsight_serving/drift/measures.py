@@ -44,7 +44,9 @@ MEASURES = (
     Measure("brightness", Group.LIGHT, 0.04, _log("brightness")),
     Measure("exposure", Group.LIGHT, 0.03, lambda signals: signals["black"] + signals["white"]),
     Measure("warmth", Group.LIGHT, 0.03, _plain("warmth")),
-    Measure("contrast", Group.FOCUS, 0.06, lambda signals: signals["contrast"] / np.maximum(signals["brightness"], 1e-3)),
+    Measure(
+        "contrast", Group.FOCUS, 0.06, lambda signals: signals["contrast"] / np.maximum(signals["brightness"], 1e-3)
+    ),
     Measure("sharpness", Group.FOCUS, 0.12, _log("sharpness")),
     Measure("shift_x", Group.PLACE, 0.004, _plain("shift_x")),
     Measure("shift_y", Group.PLACE, 0.004, _plain("shift_y")),

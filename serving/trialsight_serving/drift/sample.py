@@ -8,17 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsight_serving.drift.measures import SIGNALS, Values
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the store holds of one frame. `embedding`: float16 bytes."""
-
-    seq: int
-    frame_id: str
-    signals: Mapping[str, float]
-    score: float | None
-    embedding: bytes | None
+from trialsight_serving.store.drift import Seen
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Two-sample tests and their correction, in NumPy alone: SciPy would double a line computer's install for five formulas.
+"""Two-sample tests and their correction, in NumPy alone: five formulas are no reason for SciPy on a line computer.
 
 `reference` and `window` are one-dimensional, of finite values. P-values are two-sided unless said otherwise.
 """
@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 def kolmogorov_smirnov(reference: ArrayLike, window: ArrayLike) -> tuple[float, float]:
     """The largest distance D between the two distribution functions, and its p-value.
 
-    Smirnov's limit law, Q(λ) = 2 Σ (-1)^(k-1) exp(-2 k² λ²), λ = D sqrt(nm / (n + m)) (Smirnov 1939). In the tail, where
-    alarms are, it lies above the exact value, so that it errs to the quiet side.
+    Smirnov's limit law, Q(λ) = 2 Σ (-1)^(k-1) exp(-2 k² λ²), λ = D sqrt(nm / (n + m)) (Smirnov 1939). In the tail,
+    where alarms are, it lies above the exact value, so that it errs to the quiet side.
     """
     one, other = np.sort(_values(reference)), np.sort(_values(window))
     both = np.concatenate([one, other])

@@ -9,7 +9,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from trialsight_serving.outbox.queue import Message
+from trialsight_serving.outbox.queue import ALARM, Message
 from trialsight_serving.outbox.sending import Sent
 from trialsight_serving.outbox.targets import MqttTarget
 
@@ -28,8 +28,7 @@ class MqttSender:
         done: list[int] = []
         try:
             client = self._connected()
-            topic = self._target.topic_of(messages[0].line)
-            published = [(message.id, client.publish(topic, message.text.encode(), qos=1)) for message in messages]
+            published = [(one.id, client.publish(self._topic(one), one.text.encode(), qos=1)) for one in messages]
             end = time.monotonic() + self._target.timeout_s
             for number, info in published:
                 info.wait_for_publish(max(0.0, end - time.monotonic()))
@@ -40,6 +39,9 @@ class MqttSender:
             self.close()
             return Sent(done, f"{type(error).__name__}: {error}", unreachable=True)
         return Sent(done)
+
+    def _topic(self, message: Message) -> str:
+        return self._target.topic_of(message.line, alarm=message.kind == ALARM)
 
     def close(self) -> None:
         if self._client is not None:

@@ -13,16 +13,20 @@ from trialsight_serving.store import audit
 from trialsight_serving.store.frames import FrameRecord
 from trialsight_serving.store.tables import outbox
 
+RESULT, ALARM = "result", "alarm"
+
 
 @dataclass(frozen=True)
 class Message:
-    """`text`: JSON. `result_id`: the same on every attempt, so that a receiver can tell a repetition."""
+    """`text`: JSON. `result_id`: the same on every attempt, so that a receiver can tell a repetition. `kind`: of a
+    result, or of an alarm."""
 
     id: int
     line: str
     result_id: str
     text: str
     created_at: datetime
+    kind: str = RESULT
 
 
 @dataclass(frozen=True)
@@ -35,16 +39,30 @@ class Waiting:
 def enqueue(connection: Connection, record: FrameRecord, key: str | None, targets: Sequence[Target]) -> None:
     """In the result's own transaction: either both are stored or neither."""
     wanted = [target for target in targets if target.wants(record.organisation_id, record.line, record.verdict)]
-    if not wanted:
-        return
+    if wanted:
+        text = message_text(record, key)
+        enqueue_text(connection, RESULT, record.organisation_id, record.line, record.id, text, wanted)
+
+
+def enqueue_text(
+    connection: Connection,
+    kind: str,
+    organisation: str,
+    line: str,
+    message_id: str,
+    text: str,
+    wanted: Sequence[Target],
+) -> None:
     common = {
-        "organisation_id": record.organisation_id,
-        "line": record.line,
-        "result_id": record.id,
-        "message": message_text(record, key),
+        "kind": kind,
+        "organisation_id": organisation,
+        "line": line,
+        "result_id": message_id,
+        "message": text,
         "created_at": datetime.now(UTC),
     }
-    connection.execute(outbox.insert(), [common | {"target": target.name} for target in wanted])
+    if wanted:
+        connection.execute(outbox.insert(), [common | {"target": target.name} for target in wanted])
 
 
 def waiting_lines(connection: Connection, target: str) -> list[str]:
@@ -57,7 +75,7 @@ def waiting_lines(connection: Connection, target: str) -> list[str]:
 
 
 def oldest(connection: Connection, target: str, line: str, limit: int) -> list[Message]:
-    columns = outbox.c.id, outbox.c.line, outbox.c.result_id, outbox.c.message, outbox.c.created_at
+    columns = outbox.c.id, outbox.c.line, outbox.c.result_id, outbox.c.message, outbox.c.created_at, outbox.c.kind
     query = sa.select(*columns).where(outbox.c.target == target, outbox.c.line == line).order_by(outbox.c.id)
     return [Message(*row) for row in connection.execute(query.limit(limit))]
 

@@ -12,7 +12,8 @@ _PREFIX = "whsec_"
 
 
 class _Target(BaseModel):
-    """`lines`, `verdicts`: only these; empty means all. `retry_max_s`: the longest pause between two attempts."""
+    """`lines`, `verdicts`: only these; empty means all. `alarms`: those of drift too, whatever the verdicts.
+    `retry_max_s`: the longest pause between two attempts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -21,15 +22,18 @@ class _Target(BaseModel):
     url: str = Field(max_length=2048)
     lines: tuple[str, ...] = ()
     verdicts: tuple[Literal["pass", "review", "reject", "no_verdict"], ...] = ()
+    alarms: bool = True
     timeout_s: float = Field(default=10.0, gt=0, le=60)
     retry_max_s: float = Field(default=60.0, gt=0, le=3600)
 
     def wants(self, organisation: str, line: str, verdict: str) -> bool:
-        return (
-            organisation == self.organisation
-            and (not self.lines or line in self.lines)
-            and (not self.verdicts or verdict in self.verdicts)
-        )
+        return self._serves(organisation, line) and (not self.verdicts or verdict in self.verdicts)
+
+    def wants_alarm(self, organisation: str, line: str) -> bool:
+        return self.alarms and self._serves(organisation, line)
+
+    def _serves(self, organisation: str, line: str) -> bool:
+        return organisation == self.organisation and (not self.lines or line in self.lines)
 
 
 class WebhookTarget(_Target):
@@ -59,10 +63,11 @@ class WebhookTarget(_Target):
 
 
 class MqttTarget(_Target):
-    """`topic`: {organisation} and {line} are put in. `url`: mqtt://HOST:PORT, or mqtts:// for TLS."""
+    """`topic`, `alarm_topic`: {organisation} and {line} are put in. `url`: mqtt://HOST:PORT, or mqtts:// for TLS."""
 
     kind: Literal["mqtt"]
     topic: str = Field(default="trialsight/{organisation}/{line}/result", min_length=1, max_length=1024)
+    alarm_topic: str = Field(default="trialsight/{organisation}/{line}/alarm", min_length=1, max_length=1024)
     username: str | None = None
     password: SecretStr | None = None
     password_file: Path | None = None
@@ -72,7 +77,7 @@ class MqttTarget(_Target):
     def _checked(self) -> "MqttTarget":
         _split(self.url, ("mqtt", "mqtts"))
         try:
-            sample = self.topic_of("line")
+            sample = self.topic_of("line") + self.topic_of("line", alarm=True)
         except (KeyError, IndexError, ValueError):
             raise ValueError("topic: only {organisation} and {line} are put in") from None
         if any(mark in sample for mark in "+#\0"):
@@ -80,9 +85,10 @@ class MqttTarget(_Target):
         _secret(self.password, self.password_file)
         return self
 
-    def topic_of(self, line: str) -> str:
+    def topic_of(self, line: str, *, alarm: bool = False) -> str:
         """Lines are named freely; what would be a level or a wildcard of its own is escaped as in a URL."""
-        return self.topic.format(organisation=quote(self.organisation, safe=""), line=quote(line, safe=""))
+        topic = self.alarm_topic if alarm else self.topic
+        return topic.format(organisation=quote(self.organisation, safe=""), line=quote(line, safe=""))
 
     def secret(self) -> str | None:
         return _secret(self.password, self.password_file)

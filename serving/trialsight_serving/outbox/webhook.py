@@ -11,7 +11,7 @@ import httpcore
 
 from trialsight import __version__
 from trialsight_serving.outbox.guarded import GuardedBackend, Refused
-from trialsight_serving.outbox.queue import Message
+from trialsight_serving.outbox.queue import ALARM, Message
 from trialsight_serving.outbox.sending import Sent
 from trialsight_serving.outbox.targets import WebhookTarget
 
@@ -49,7 +49,8 @@ class WebhookSender:
 
     def _post(self, message: Message) -> tuple[int, float | None]:
         created = message.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        body = f'{{"type":"result.created","timestamp":"{created}","data":{message.text}}}'.encode()
+        kind = "drift.alarm" if message.kind == ALARM else "result.created"
+        body = f'{{"type":"{kind}","timestamp":"{created}","data":{message.text}}}'.encode()
         timestamp = int(time.time())
         headers: dict[bytes | str, bytes | str] = {
             "Content-Type": "application/json",

@@ -157,6 +157,7 @@ outbox = sa.Table(
     sa.Column("result_id", sa.String(32), nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False, server_default="result"),
     sa.Index("ix_outbox_target", "target", "line", "id"),
 )
 

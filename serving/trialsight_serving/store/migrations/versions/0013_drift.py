@@ -12,6 +12,7 @@ _TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     op.add_column("frames", sa.Column("signals", sa.JSON(), nullable=True))
     op.add_column("frames", sa.Column("embedding", sa.LargeBinary(), nullable=True))
+    op.add_column("outbox", sa.Column("kind", sa.String(length=16), nullable=False, server_default="result"))
     op.create_table(
         "drift_references",
         sa.Column("id", _SEQUENCE, autoincrement=True, nullable=False),
