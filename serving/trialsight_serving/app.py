@@ -13,6 +13,7 @@ from trialsight_serving.openapi import document
 from trialsight_serving.routes import (
     access,
     cameras,
+    drift,
     frames,
     holds,
     jobs,
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     answer = problems.answer_with(pages.problem)
     problems.install(app, answer)
     app.add_middleware(Guard, settings=settings, answer=answer)
-    v1 = (access, cameras, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream)
+    v1 = (access, cameras, drift, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream)
     for module in (*v1, thresholds, wall, v2):
         app.include_router(module.router)
     app.include_router(make_router(pages))

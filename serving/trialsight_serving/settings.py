@@ -23,8 +23,8 @@ class DriftSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     every_s: float = Field(default=60.0, gt=0, description="A line is looked at no more often than that")
-    reference: int = Field(default=200, ge=80, le=5000, description="Frames that say what is usual")
-    window: int = Field(default=100, ge=80, le=5000, description="Newest frames that are held against them")
+    reference: int = Field(default=200, ge=40, le=5000, description="Frames that say what is usual")
+    window: int = Field(default=100, ge=40, le=5000, description="Newest frames that are held against them")
     false_alarms_a_month: float = Field(
         default=0.05, gt=0, le=1, description="Chance that a month without drift has an alarm, of one camera"
     )

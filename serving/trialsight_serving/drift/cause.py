@@ -22,6 +22,8 @@ _PHYSICAL = {Group.LIGHT: Cause.LAMP, Group.FOCUS: Cause.LENS, Group.PLACE: Caus
 # Lamp, lens or fixture move their own measure and leave the other two nearly alone. Where a second one moves as much
 # as this share of the first, or what the model sees moves far more than such a change explains, the part has changed.
 ALSO, EXPLAINS = 0.5, 0.1
+# Told by what is left when lamp, lens and fixture are out of it: a first glimpse of those can look like that.
+BY_EXCLUSION = frozenset({Cause.MIX, Cause.MODEL})
 # A mended lamp needs no new model; a new kind of part does.
 RETRAIN = frozenset({Cause.MIX, Cause.MODEL})
 

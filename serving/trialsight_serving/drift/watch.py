@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from trialsight_serving.drift.cause import cause_of
+from trialsight_serving.drift.cause import BY_EXCLUSION, cause_of
 from trialsight_serving.drift.look import Finding, look
 from trialsight_serving.drift.overruled import overruled_verdicts
 from trialsight_serving.drift.sample import Sample
@@ -27,6 +27,7 @@ from trialsight_serving.store.drift import (
     fill_reference,
     find_reference,
     insert_look,
+    list_looks,
     open_alarm,
     save_alarm,
     signals_of,
@@ -86,27 +87,32 @@ class Watch:
         self._seq = newest
         for of, (first_seq, count) in seen.items():
             self._new[of] = self._new.get(of, 0) + count
-            if self._new[of] >= self._knobs.step:
-                self._one(of, first_seq)
+            self._begin(of, first_seq)
+        for of in [of for of, count in self._new.items() if count >= self._knobs.step]:
+            self._one(of)
         self._transact(partial(drop_looks, before=datetime.now(UTC) - _KEEP_LOOKS))
 
-    def _one(self, of: Watched, first_seq: int) -> None:
+    def _begin(self, of: Watched, first_seq: int) -> None:
+        """A version that was never seen on this line gets a reference of its own."""
+        with self._database.read() as connection:
+            known = find_reference(connection, of) is not None
+        if not known:
+            self._transact(lambda c: begin_reference(c, of, first_seq, SERVICE, datetime.now(UTC)))
+
+    def _one(self, of: Watched) -> None:
+        knobs = self._knobs
         with self._database.read() as connection:
             reference = find_reference(connection, of)
-            if reference is not None and reference.sample is None:
-                frames = signals_of(connection, of, reference.first_seq - 1, self._knobs.reference, newest=False)
-            elif reference is not None and reference.last_seq is not None:
-                frames = signals_of(connection, of, reference.last_seq, self._knobs.window, newest=True)
-        if reference is None:
-            self._transact(lambda c: begin_reference(c, of, first_seq, SERVICE, datetime.now(UTC)))
-            return
-        if reference.sample is None:
-            if len(frames) == self._knobs.reference:
-                sample, last = Sample.of(frames).to_bytes(), frames[-1].seq
-                self._transact(lambda c: fill_reference(c, reference, sample, last))
-                self._new[of] = 0
-            return
-        if len(frames) == self._knobs.window:
+            assert reference is not None
+            if reference.last_seq is None:
+                frames = signals_of(connection, of, reference.first_seq - 1, knobs.reference, newest=False)
+            else:
+                frames = signals_of(connection, of, reference.last_seq, knobs.window, newest=True)
+        if reference.last_seq is None and len(frames) == knobs.reference:
+            sample, last = Sample.of(frames).to_bytes(), frames[-1].seq
+            self._transact(lambda c: fill_reference(c, reference, sample, last))
+            self._new[of] = 0
+        elif reference.last_seq is not None and len(frames) == knobs.window:
             self._look(reference, Sample.of(frames))
             self._new[of] = 0
 
@@ -118,9 +124,12 @@ class Watch:
         seq, now = int(window.seqs[-1]), datetime.now(UTC)
 
         def write(connection: Connection) -> AlarmRecord | None:
-            insert_look(connection, reference, seq, now, [_plain(one) for one in found])
             before = open_alarm(connection, reference.of)
-            after = alarm_after(before, reference, found, seq, now, self._knobs.alpha)
+            seen_before = any(
+                one["drifted"] for look in list_looks(connection, reference.id, 1) for one in look.findings
+            )
+            insert_look(connection, reference, seq, now, [_plain(one) for one in found])
+            after = alarm_after(before, reference, found, seq, now, self._knobs.alpha, seen_before)
             if after is None:
                 return None
             save_alarm(connection, after)
@@ -143,8 +152,10 @@ def alarm_after(
     seq: int,
     now: datetime,
     alpha: float,
+    seen_before: bool,
 ) -> AlarmRecord | None:
-    """How the view's alarm stands after a look: none, a new one, the same one seen again, or at its end."""
+    """How the view's alarm stands after a look: none, a new one, the same one seen again, or at its end.
+    `seen_before`: whether the look before this one found drift too."""
     cause = cause_of(found)
     if cause is None:
         if before is None:
@@ -156,6 +167,8 @@ def alarm_after(
     findings = [_plain(one) for one in found]
     if before is not None:
         return replace(before, cause=cause.value, findings=findings, seen_at=now, clear_looks=0)
+    if cause in BY_EXCLUSION and not seen_before:
+        return None
     of = reference.of
     return AlarmRecord(
         id=new_id(),

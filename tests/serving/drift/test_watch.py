@@ -1,0 +1,78 @@
+"""Drift through the service's doors: a lamp fades, the alarm is told and acknowledged, and ends with its cause."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import cv2
+import httpx
+import numpy as np
+from typer.testing import CliRunner
+
+from trialsight.cli import app as cli
+from trialsight.home import Home
+
+KNOBS = {"every_s": 0.05, "reference": 40, "window": 40}
+Serve = Callable[..., AbstractContextManager[httpx.Client]]
+Eventually = Callable[..., None]
+
+
+def post(client: httpx.Client, count: int, light: float, start: int) -> None:
+    for number in range(start, start + count):
+        rng = np.random.default_rng(number)
+        image = rng.integers(-3, 4, (64, 64, 1)).repeat(3, 2) + 128 * light
+        data = cv2.imencode(".png", np.clip(image, 0, 255).astype(np.uint8))[1].tobytes()
+        answer = client.post(
+            "/v1/lines/L1/frames", params={"part": f"P{number}"}, content=data, headers={"Content-Type": "image/png"}
+        )
+        assert answer.status_code == 200, answer.text
+
+
+def test_a_fading_lamp_is_told_acknowledged_and_over_when_it_is_mended(
+    promoted: Home, serve: Serve, eventually: Eventually
+) -> None:
+    secret = "whsec_" + "A" * 32
+    nobody = {"kind": "webhook", "name": "plant", "url": "http://127.0.0.1:9/", "secret": secret, "retry_max_s": 3600}
+    with serve(promoted, open=True, drift=KNOBS, outbox=[nobody]) as client:
+
+        def drift() -> dict:
+            return client.get("/v1/lines/L1/drift").json()
+
+        assert drift()["views"] == []
+        post(client, 40, 1.0, 0)
+        eventually(lambda: [view["frames"] for view in drift()["views"]] == [40])
+        post(client, 40, 1.0, 40)
+        eventually(lambda: bool(drift()["views"][0]["findings"]))
+        assert drift()["alarms"] == []
+        post(client, 40, 0.9, 80)
+        eventually(lambda: bool(client.get("/v1/drift").json()))
+        (alarm,) = drift()["alarms"]
+        assert alarm["cause"] == "lamp"
+        assert "brightness" in [one["measure"] for one in alarm["moved"]]
+        assert alarm["proposal"] is None  # a lamp is mended, not learned
+
+        url = f"/v1/lines/L1/drift/alarms/{alarm['id']}/acknowledge"
+        first = client.post(url, json={"note": "lamp ordered"}).json()
+        second = client.post(url, json={"note": "me too"}).json()
+        assert first["acknowledged_by"] == second["acknowledged_by"]
+        assert second["note"] == "lamp ordered"
+        assert client.post(url.replace(alarm["id"], "0" * 32), json={}).status_code == 404
+
+        post(client, 60, 1.0, 120)
+        eventually(lambda: client.get("/v1/drift").json() == [])
+        (alarm,) = drift()["alarms"]
+        assert alarm["ended_at"] is not None
+        assert alarm["ended_by"] is None
+
+        answer = client.post("/v1/lines/L1/drift/reference", json={"reason": "new lamp"})
+        assert answer.status_code == 201
+        assert answer.json()["views"][0]["frames"] == 0
+        assert client.post("/v1/lines/L1/drift/reference", json={"view": "top", "reason": "x"}).status_code == 409
+        (target,) = client.get("/v1/outbox").json()["targets"]
+        assert target["waiting"] == 182  # 180 results, the alarm, its end
+    said = CliRunner().invoke(cli, ["drift", "L1", "--home", str(promoted.root)]).output
+    assert "lamp (default): ended" in said
+    assert "acknowledged by" in said
+
+
+def test_a_line_that_is_not_there(shared: httpx.Client) -> None:
+    assert shared.get("/v1/lines/nowhere/drift").status_code in (401, 404)
