@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from trialsight_serving.app import create_app
 from trialsight_serving.models.promotion import promote
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import open_database
+from trialsight_serving.store.drift import AlarmRecord, save_alarm
 from trialsight_serving.store.lines import add_line
 
 Serve = Callable[..., Any]
@@ -205,8 +207,14 @@ def theirs(world: Any) -> dict[str, str]:
     kept.mkdir(parents=True)
     for name in ("log.txt", "comparison.html"):
         (kept / name).write_text("secret")
+    alarm = AlarmRecord(
+        *("a" * 32, "default", "L1", "default", "secret-recipe", "1", 1, "lamp", []), now(), 1, now(), note="secret"
+    )
+    with closing(open_database(Settings(home=home.root))) as database, database.write() as connection:
+        save_alarm(connection, alarm)
     return {
         "job_id": job["id"],
+        "alarm_id": alarm.id,
         "frame_id": frame["id"],
         "part_id": frame["part_id"],
         "user_id": client.get("/v1/users", headers=admin).json()[0]["id"],
@@ -218,6 +226,10 @@ def theirs(world: Any) -> dict[str, str]:
         "version": "1",
         "path": "style.css",
     }
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def wait_for_model(client: httpx.Client, headers: dict[str, str]) -> None:

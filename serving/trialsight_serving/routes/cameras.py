@@ -73,7 +73,7 @@ class CameraOut(BaseModel):
     waiting_bytes: int
     lost: int
     last_frame_at: datetime | None
-    source: str
+    source: str = Field(examples=["rtsp://camera-1/stream"])
     faults: list[Fault]
 
     @classmethod
