@@ -80,7 +80,7 @@ class DriftOut(BaseModel):
     line: str = Field(examples=["L1"])
     window: int
     false_alarms_a_month: float
-    views: list[WatchedOut]
+    watched: list[WatchedOut]
     alarms: list[AlarmOut]
 
 

@@ -46,9 +46,7 @@ class Simulator:
     def good(self, index: int, wear: Wear = NONE) -> SimulatedFrame:
         return self._frame(index, None, 0.0, wear)
 
-    def defective(
-        self, index: int, kind: str, severity: float = DEFAULT_SEVERITY, wear: Wear = NONE
-    ) -> SimulatedFrame:
+    def defective(self, index: int, kind: str, severity: float = DEFAULT_SEVERITY, wear: Wear = NONE) -> SimulatedFrame:
         """`kind` is one of KINDS; `severity` 0..1."""
         return self._frame(index, kind, severity, wear)
 

@@ -34,7 +34,7 @@ def drift(
 
 def _lines(found: "DriftOut") -> list[str]:
     said = []
-    for view in found.views:
+    for view in found.watched:
         said.append(f"{found.line}, view {view.view}: {view.recipe} version {view.version}")
         if view.frames < view.needed:
             said.append(f"  the reference has {view.frames} of {view.needed} frames")

@@ -20,7 +20,7 @@ def drift_of(connection: Connection, organisation: str, line: str, knobs: DriftS
         line=line,
         window=knobs.window,
         false_alarms_a_month=knobs.false_alarms_a_month,
-        views=[_watched(connection, one, knobs) for one in list_references(connection, organisation, line)],
+        watched=[_watched(connection, one, knobs) for one in list_references(connection, organisation, line)],
         alarms=[alarm_out(one) for one in list_alarms(connection, organisation, line)],
     )
 

@@ -37,11 +37,11 @@ def test_a_fading_lamp_is_told_acknowledged_and_over_when_it_is_mended(
         def drift() -> dict:
             return client.get("/v1/lines/L1/drift").json()
 
-        assert drift()["views"] == []
+        assert drift()["watched"] == []
         post(client, 40, 1.0, 0)
-        eventually(lambda: [view["frames"] for view in drift()["views"]] == [40])
+        eventually(lambda: [view["frames"] for view in drift()["watched"]] == [40])
         post(client, 40, 1.0, 40)
-        eventually(lambda: bool(drift()["views"][0]["findings"]))
+        eventually(lambda: bool(drift()["watched"][0]["findings"]))
         assert drift()["alarms"] == []
         post(client, 40, 0.9, 80)
         eventually(lambda: bool(client.get("/v1/drift").json()))
@@ -65,7 +65,7 @@ def test_a_fading_lamp_is_told_acknowledged_and_over_when_it_is_mended(
 
         answer = client.post("/v1/lines/L1/drift/reference", json={"reason": "new lamp"})
         assert answer.status_code == 201
-        assert answer.json()["views"][0]["frames"] == 0
+        assert answer.json()["watched"][0]["frames"] == 0
         assert client.post("/v1/lines/L1/drift/reference", json={"view": "top", "reason": "x"}).status_code == 409
         (target,) = client.get("/v1/outbox").json()["targets"]
         assert target["waiting"] == 182  # 180 results, the alarm, its end
