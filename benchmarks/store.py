@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import postgres
-from benchmarks.filling import START, fill, frame_record
+from benchmarks.filling import PEOPLE, START, TRIAL, VARIANT, fill, frame_record
 from benchmarks.machine import describe_machine
 from benchmarks.progress import say
 from benchmarks.report import Report, Table, Target, write_report
@@ -74,7 +74,7 @@ class Store:
         half = self.size // 2
         there = Place(half)
         moment = START + timedelta(seconds=half)
-        newest_trial, variant = f"T{(self.size - 1) // 2_000}", f"V{(self.size - 1) // 50_000}"
+        newest_trial, variant = f"T{(self.size - 1) // TRIAL}", f"V{(self.size - 1) // VARIANT}"
         with self.database.read() as connection:
             middle = list_parts(connection, ORGANISATION, PartFilter(), there, 1)[0]
         flagged = PartFilter(verdict=("review", "reject"), review="unreviewed")
@@ -86,6 +86,7 @@ class Store:
             "line and verdict": (PartFilter(line="L2", verdict=("reject",)), None),
             "flagged and unreviewed": (flagged, None),
             "unreviewed": (PartFilter(review="unreviewed"), None),
+            "decided by me": (PartFilter(decided_by=PEOPLE[0]), None),
             "trial": (PartFilter(trial=newest_trial), None),
             "variant and verdict": (PartFilter(variant=variant, verdict=("reject",)), None),
             "defect class": (PartFilter(defect_class="dent"), None),

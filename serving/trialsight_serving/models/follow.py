@@ -61,7 +61,7 @@ class Follower:
             manager.catch_up(recipe)
         changes = manager.changes.copy()
         try:
-            found = manager.registry.aliases()
+            found = manager.registry.watch()
         except RegistryError as error:
             if manager.registry_problem is None:
                 log.warning("model registry away", problem=str(error))

@@ -1,4 +1,5 @@
-"""What a service does for itself once a minute: anchor the audit record, make room, take away what nobody needs."""
+"""What a service does for itself once a minute: anchor the audit record, make room, take away what nobody needs; once
+a day what reads the whole store."""
 
 import json
 import threading
@@ -24,6 +25,7 @@ from trialsight_serving.store.leader import Leader
 from trialsight_serving.store.purge import note_orphans, purge
 from trialsight_serving.store.retention import Policy, Removed, remove_old, remove_oldest
 from trialsight_serving.store.space import Space
+from trialsight_serving.store.statistics import refresh_statistics
 from trialsight_serving.store.tables import idempotency_keys
 
 log = structlog.get_logger(__name__)
@@ -82,6 +84,7 @@ class Housekeeping:
         self._transact(partial(drop_older, before=now - timedelta(days=self._settings.outbox_keep_days)))
         self._transact(partial(_forget_keys, before=now - timedelta(days=self._settings.idempotency_days)))
         if self._swept_at is None or now - self._swept_at > _SWEEP:
+            self._transact(refresh_statistics)
             note_orphans(self._transact, self._images, now)
             self._swept_at = now
         files, freed = purge(self._transact, self._images, now)

@@ -18,17 +18,20 @@ _NAME_LENGTH = 64
 class LocalImages:
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._durable: set[Path] = set()  # folders that are known to be there after a power cut
 
     def path(self, sha256: str) -> Path:
         return self.root / place_of(sha256)
 
     def put(self, data: bytes, sha256: str) -> bool:
         path = self.path(sha256)
-        if path.exists():
-            return False
-        self._make_folder(path.parent)
-        write_atomic(path, data)
-        return True
+        fresh = not path.exists()
+        if fresh:
+            write_atomic(path, data)
+        else:
+            sync_folder(path.parent)  # whoever wrote it may be about to
+        self._keep_folder(path.parent)
+        return fresh
 
     def get(self, sha256: str) -> bytes:
         return self.path(sha256).read_bytes()
@@ -66,10 +69,12 @@ class LocalImages:
         folder = next(folder for folder in (self.root, *self.root.parents) if folder.is_dir())
         return shutil.disk_usage(folder).free
 
-    def _make_folder(self, folder: Path) -> None:
-        if folder.is_dir():
-            return
-        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for made in missing:  # a new folder is durable only once its parent is synced
-            sync_folder(made.parent)
+    def _keep_folder(self, folder: Path) -> None:
+        """A new folder is durable only once its parent is synced. After the file: what it made, its own sync has
+        brought to the disk on most file systems, and asking once more costs nothing."""
+        new = [
+            part for part in (folder, *folder.parents) if part.is_relative_to(self.root) and part not in self._durable
+        ]
+        for part in new:
+            sync_folder(part.parent)
+        self._durable.update(new)

@@ -40,6 +40,7 @@ FILTERS = {
     "after all": PartFilter(since=NOW + timedelta(days=9)),
     "mine": PartFilter(decided_by="mei"),
     "a serial": PartFilter(serial="P-7"),
+    "rejects of a variant": PartFilter(variant="B", verdict=("reject",)),
     "by score": PartFilter(sort="score"),
     "rejects by score": PartFilter(sort="score", verdict=("reject",), score_min=20),
     "unreviewed by score": PartFilter(sort="score", review="unreviewed"),

@@ -179,6 +179,18 @@ def test_many_parts_go_batch_by_batch(database: Database, images: LocalImages, m
         assert connection.execute(sa.select(sa.func.count()).select_from(frames)).scalar() == 1
 
 
+def test_the_planner_is_told_what_the_tables_hold(
+    settings: Settings, database: Database, images: LocalImages, make_record: Make
+) -> None:
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL does it by itself")
+    store(database, images, make_record(1, received_at=NOW))
+    housekeeping(settings, database, images).once(NOW)
+    with database.read() as connection:
+        seen = connection.exec_driver_sql("SELECT idx FROM sqlite_stat1 WHERE tbl = 'parts'").scalars()
+        assert {"ix_parts_verdict", "ix_parts_serial"} <= set(seen)
+
+
 def test_the_packages_golden_frames_are_kept(promoted: Home) -> None:
     golden = {sha256_of(path) for path in promoted.packages.glob("*/*/golden/*")}
     assert golden
