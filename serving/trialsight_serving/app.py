@@ -25,6 +25,7 @@ from trialsight_serving.routes import (
     status,
     stream,
     thresholds,
+    usage,
     v2,
     wall,
 )
@@ -64,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app, answer)
     app.add_middleware(Guard, settings=settings, answer=answer)
     v1 = (access, cameras, drift, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream)
-    for module in (*v1, thresholds, wall, v2):
+    for module in (*v1, thresholds, usage, wall, v2):
         app.include_router(module.router)
     app.include_router(make_router(pages))
     app.mount("/static", static_files(), name="static")

@@ -14,6 +14,7 @@ from trialsight.health import FrozenWatch
 from trialsight.image import ImageHeader
 from trialsight.inspector import Inspection
 from trialsight.verdict import Verdict
+from trialsight_serving.access.meter import quota_problem
 from trialsight_serving.admission import Ticket, lane
 from trialsight_serving.drift.sample import pack
 from trialsight_serving.models.shelf import LiveModel
@@ -24,6 +25,7 @@ from trialsight_serving.store.ids import new_id
 from trialsight_serving.store.maps import encode_map
 from trialsight_serving.store.results import Writing
 from trialsight_serving.store.space import is_full
+from trialsight_serving.store.usage import QuotaError
 
 log = structlog.get_logger(__name__)
 
@@ -238,9 +240,12 @@ async def _store(
         files[record.map_sha256] = map_png
     try:
         begun = {record.image_sha256: writing}
-        return await service.results.add(record, files, arrival.key, _expected_views(service, record), begun)
+        expected, limited = _expected_views(service, record), service.meter.is_limited(record.organisation_id)
+        return await service.results.add(record, files, arrival.key, expected, begun, limited=limited)
     except KeyTakenError as taken:
         return _same_frame(taken.frame, arrival)
+    except QuotaError as error:
+        raise quota_problem(error.usage) from error
     except (OSError, SQLAlchemyError, RuntimeError) as error:
         log.error("store failed", line=arrival.line, part=arrival.part, problem=str(error))
         raise _store_problem(full=is_full(error)) from error
@@ -254,6 +259,20 @@ def _expected_views(service: Service, record: FrameRecord) -> ExpectedViews | No
         return None
     live = [models.live(recipe) for recipe in views.values()]
     return ExpectedViews(tuple(views), max((one.card.deadline_ms for one in live if one is not None), default=0))
+
+
+async def check_quota(service: Service, organisation: str, line: str, key: str | None) -> None:
+    """Raises Problem before a frame is read that may not be inspected. One that was answered gets its answer again."""
+    used_up = await service.meter.used_up(organisation)
+    if used_up is not None and (
+        key is None or not await asyncio.to_thread(_is_answered, service, organisation, line, key)
+    ):
+        raise quota_problem(used_up, 1)
+
+
+def _is_answered(service: Service, organisation: str, line: str, key: str) -> bool:
+    with service.database.read() as connection:
+        return frame_by_key(connection, organisation, line, key) is not None
 
 
 def check_space(service: Service) -> None:

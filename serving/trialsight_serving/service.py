@@ -9,6 +9,7 @@ from functools import partial
 
 from trialsight.health import FrozenWatch
 from trialsight.home import model_name
+from trialsight_serving.access.meter import Meter
 from trialsight_serving.access.organisations import list_organisations
 from trialsight_serving.admission import Admission
 from trialsight_serving.drift.watch import Watch
@@ -41,6 +42,7 @@ class Service:
     results: Results
     outbox: Drainer
     space: Space
+    meter: Meter
     tenants: Tenants
     admission: Admission
     shadow: Shadow
@@ -64,7 +66,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     space = Space(images, settings.paths.root, settings.disk_min_free_mb * 2**20)
     housekeeping = Housekeeping(settings, database, images, space, writer.transact)
     drift = Watch(settings, database, writer.transact, outbox.wake)
-    metrics = Metrics()
+    metrics, meter = Metrics(), Meter(database)
     metrics.follow_models(
         lambda: [
             (model_name(model.recipe, one.organisation), model.version)
@@ -83,6 +85,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         results=Results(writer, images, disks, partial(enqueue, targets=settings.outbox)),
         outbox=outbox,
         space=space,
+        meter=meter,
         tenants=tenants,
         admission=admission,
         shadow=shadow,

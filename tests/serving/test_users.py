@@ -259,19 +259,3 @@ def test_the_command_line_does_all_of_it(promoted: Home, serve: Serve) -> None:
         run("key", "revoke", listed[0]["id"], *acme)
         assert client.get("/v1/me", headers={"X-API-Key": key}).status_code == 401
     assert "mei" in run("user", "list", *acme)
-
-
-def test_an_engineer_of_another_organisation_changes_no_model(promoted: Home, serve: Serve) -> None:
-    home = ("--home", promoted.root)
-    made = json.loads(run("organisation", "add", "acme", "--name", "Acme", *home, "--json"))
-    with serve(promoted) as client:
-        client.headers["Authorization"] = "Bearer " + made["administrator"]
-        assert client.get("/v1/me").json()["organisation"] == "acme"
-        for path, body in (
-            ("promote", {"version": "2", "reason": "theirs"}),
-            ("rollback", {"reason": "theirs"}),
-            ("retrain", None),
-        ):
-            assert client.post(f"/v1/models/blob/{path}", json=body).status_code == 403, path
-        assert client.put("/v1/models/blob/challenger", json={"version": "2"}).status_code == 403
-        assert client.get("/v1/models").json()["models"][0]["version"] == "1"

@@ -160,6 +160,35 @@ def list_organisations(home: _Home = None, as_json: _Json = False) -> None:
         _print(find(connection), as_json, "id", "name", "created_at")
 
 
+@organisation.command("quota")
+def quota(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="The organisation's id.")],
+    frames_per_day: Annotated[int | None, typer.Option(min=0, help="Frames that it may have inspected a day.")] = None,
+    frames_per_month: Annotated[int | None, typer.Option(min=0, help="The same for a calendar month.")] = None,
+    stored_gb: Annotated[
+        float | None, typer.Option(min=0, help="Pictures and maps that it may keep, in 10^9 bytes.")
+    ] = None,
+    no_limits: Annotated[bool, typer.Option("--no-limits", help="Take away the limits that aren't named.")] = False,
+    home: _Home = None,
+    as_json: _Json = False,
+) -> None:
+    """Show or set what an organisation may use; limits that aren't named stay. A running service follows at once."""
+    import json
+
+    from trialsight_serving.access.organisations import need_organisation
+    from trialsight_serving.access.usage_command import say, told_usage
+    from trialsight_serving.store.usage import Quota, changed, set_quota, usage_of
+
+    size = None if stored_gb is None else round(stored_gb * 1e9)
+    with _write(home) as (connection, who):
+        need_organisation(connection, identifier)
+        before = Quota() if no_limits else usage_of(connection, identifier).quota
+        wanted = changed(before, frames_per_day=frames_per_day, frames_per_month=frames_per_month, stored_bytes=size)
+        set_quota(connection, identifier, wanted, who=who)
+        now = usage_of(connection, identifier)
+    typer.echo(json.dumps(told_usage(now)) if as_json else say(now))
+
+
 def _role(text: str) -> Any:
     from trialsight.errors import TrialsightError
     from trialsight_serving.access.principal import Role

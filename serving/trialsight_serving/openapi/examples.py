@@ -51,7 +51,7 @@ _BY_NAME: dict[str, Any] = {
     "view": "default",
     "views": {"top": "bracket"},
 }
-_BY_FORMAT = {"date-time": _WHEN}
+_BY_FORMAT = {"date-time": _WHEN, "date": "2026-11-24"}
 
 
 def example_of(schema: dict[str, Any], schemas: Schemas, name: str = "") -> Any:

@@ -20,7 +20,7 @@ from trialsight.image.header import CONTENT_TYPES
 from trialsight_serving.access.principal import Principal
 from trialsight_serving.admission import lane
 from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
-from trialsight_serving.line import Arrival, check_space, model_of, take
+from trialsight_serving.line import Arrival, check_quota, check_space, model_of, take
 from trialsight_serving.models.packages import reference_of
 from trialsight_serving.openapi.content import BINARY, IMAGES, file
 from trialsight_serving.openapi.errors import problems
@@ -58,9 +58,9 @@ _PROBLEMS = problems(
         413: "Over the byte or pixel limit",
         415: "Not an image",
         422: "Undecodable, wrong geometry, or an invalid parameter",
-        429: "The line is full, or the deadline can't be met; see Retry-After",
+        429: "The line is full, the deadline can't be met, or the frame quota is used up; see Retry-After",
         503: "No champion yet, or the store does not answer",
-        507: "The disk is full",
+        507: "The disk is full, or the storage quota used up",
     }
 )
 
@@ -89,6 +89,7 @@ async def post_frame(
         model = await model_of(service, who.organisation, line, view)
         check_content_type(request)
         check_space(service)
+        await check_quota(service, who.organisation, line, idempotency_key)
         deadline_ms = x_deadline_ms or model.card.deadline_ms
         with service.admission.admit(lane(who.organisation, line), deadline_ms / 1000) as ticket:
             settings = service.settings

@@ -54,6 +54,7 @@ async def metrics(service: ServiceDep, who: HomeDep) -> Response:  # noqa: ARG00
     """In Prometheus's text format; lines of other organisations are called ORGANISATION/LINE."""
     for name in [lane(models.organisation, line) for models in service.tenants.all() for line in models.lines()]:
         service.metrics.depth.labels(name).set(service.admission.depth(name))
+    service.metrics.show_usage(await asyncio.to_thread(service.meter.everybody))
     return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

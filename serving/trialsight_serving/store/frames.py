@@ -18,7 +18,7 @@ SEVERITY = ("reject", "no_verdict", "review", "pass")
 @dataclass(frozen=True)
 class FrameRecord:
     """A row of `frames`; the store gives `seq`, `part_id` and the part's standing. `map_scale`: score at full code.
-    `signals`, `embedding` (float16): what drift is told by."""
+    `signals`, `embedding` (float16): what drift is told by. `stored_bytes`: of the picture and the map."""
 
     id: str
     organisation_id: str
@@ -50,6 +50,7 @@ class FrameRecord:
     is_partial: bool = False
     signals: dict[str, float] | None = None
     embedding: bytes | None = None
+    stored_bytes: int = 0
     part_id: str = ""
     seq: int = 0
     part_verdict: str | None = None

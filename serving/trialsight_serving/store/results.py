@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from trialsight_serving.store.frames import ExpectedViews, FrameRecord, insert_frame
+from trialsight_serving.store.ids import new_id
 from trialsight_serving.store.images import ImageStore
 from trialsight_serving.store.purge import FileGoneError, keep_files, note_unneeded
+from trialsight_serving.store.usage import count_frame
 from trialsight_serving.store.writer import Writer
 
 # Two processes can bring the same new part, or the same key, at once: the second to commit looks again.
@@ -24,12 +26,13 @@ Writing: TypeAlias = "asyncio.Future[bool]"
 
 @dataclass(frozen=True)
 class Results:
-    """`hand_on`: puts the stored result into the outbox, within its transaction."""
+    """`hand_on`: puts the stored result into the outbox, within its transaction. `counted_by`: see `store.usage`."""
 
     writer: Writer
     images: ImageStore
     disks: Executor
     hand_on: Callable[[Connection, FrameRecord, str | None], None]
+    counted_by: str = field(default_factory=new_id)
 
     def begin(self, name: str, data: bytes) -> Writing:
         """Start to write a file whose row will follow: the disk works while the frame is inspected."""
@@ -52,13 +55,17 @@ class Results:
         key: str | None,
         expected: ExpectedViews | None,
         begun: Mapping[str, Writing] | None = None,
+        *,
+        limited: bool = True,
     ) -> FrameRecord:
-        """`files`: by sha256; `begun`: those that are being written. Raises KeyTakenError; on OSError,
-        SQLAlchemyError or RuntimeError nothing is stored."""
+        """`files`: by sha256; `begun`: those that are being written. `limited`: whether the organisation may have a
+        quota. Raises KeyTakenError, QuotaError; then, and on OSError, SQLAlchemyError or RuntimeError, nothing is
+        stored."""
+        record = replace(record, stored_bytes=sum(map(len, files.values())))
         try:
-            return await self._try(record, files, key, expected, begun or {})
+            return await self._try(record, files, key, expected, begun or {}, limited)
         except _AGAIN:
-            return await self._try(record, files, key, expected, {})
+            return await self._try(record, files, key, expected, {}, limited)
 
     async def _try(
         self,
@@ -67,6 +74,7 @@ class Results:
         key: str | None,
         expected: ExpectedViews | None,
         begun: Mapping[str, Writing],
+        limited: bool,
     ) -> FrameRecord:
         written = await asyncio.gather(*(begun.get(name) or self.begin(name, data) for name, data in files.items()))
         found = [name for name, fresh in zip(files, written, strict=True) if not fresh]
@@ -74,6 +82,7 @@ class Results:
         def work(connection: Connection) -> FrameRecord:
             keep_files(connection, self.images, found)
             stored = insert_frame(connection, record, key, expected)
+            count_frame(connection, self.counted_by, stored, limited=limited)
             self.hand_on(connection, stored, key)
             return stored
 

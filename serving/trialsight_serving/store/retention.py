@@ -18,6 +18,7 @@ from trialsight_serving.store import audit
 from trialsight_serving.store.database import Transact
 from trialsight_serving.store.purge import YOUNG, note_unneeded
 from trialsight_serving.store.tables import frames, idempotency_keys, metadata, organisations, parts, shadow_results
+from trialsight_serving.store.usage import count_removed
 
 BATCH = 100
 # What says least about the process goes first where the disk is short of room.
@@ -126,7 +127,7 @@ def _delete(
     dry: bool,
 ) -> None:
     ids = [row.id for row in rows]
-    columns = frames.c.id, frames.c.image_sha256, frames.c.map_sha256
+    columns = frames.c.id, frames.c.image_sha256, frames.c.map_sha256, frames.c.stored_bytes
     found = connection.execute(sa.select(*columns).where(frames.c.part_id.in_(ids))).all()
     files = {name for row in found for name in (row.image_sha256, row.map_sha256) if name is not None}
     if not dry:
@@ -136,6 +137,7 @@ def _delete(
         connection.execute(frames.delete().where(frames.c.part_id.in_(ids)))
         connection.execute(parts.delete().where(parts.c.id.in_(ids)))
         note_unneeded(connection, files)
+        count_removed(connection, organisation, sum(row.stored_bytes for row in found))
         old = {"verdict": verdict, "parts": ids, "frames": len(names), "why": why}
         audit.record(connection, organisation, "service", "retention.deleted", f"parts/{len(ids)}", old=old)
     removed.add(verdict, len(ids), len(found), files)

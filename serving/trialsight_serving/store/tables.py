@@ -41,12 +41,28 @@ def _organisation() -> sa.Column[str]:
     return sa.Column("organisation_id", sa.String(32), sa.ForeignKey("organisations.id"), nullable=False)
 
 
+# frames_per_day, frames_per_month, stored_bytes: its quota; null for no limit.
 organisations = sa.Table(
     "organisations",
     metadata,
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("frames_per_day", sa.BigInteger),
+    sa.Column("frames_per_month", sa.BigInteger),
+    sa.Column("stored_bytes", sa.BigInteger),
+)
+
+# What an organisation had inspected on a day (UTC's), as each process counted it, and what retention took away.
+usage = sa.Table(
+    "usage_by_day",
+    metadata,
+    sa.Column("organisation_id", sa.String(32), sa.ForeignKey("organisations.id"), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("counted_by", sa.String(32), primary_key=True),
+    sa.Column("frames", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("removed_bytes", sa.BigInteger, nullable=False),
 )
 
 lines = sa.Table(
@@ -142,6 +158,7 @@ frames = sa.Table(
     sa.Column("is_partial", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("signals", sa.JSON(none_as_null=True)),
     sa.Column("embedding", sa.LargeBinary),
+    sa.Column("stored_bytes", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("ix_frames_part", "part_id", "seq"),
     sa.Index("ix_frames_line", "organisation_id", "line", "seq"),
     sa.Index("ix_frames_image", "image_sha256"),

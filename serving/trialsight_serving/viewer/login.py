@@ -9,13 +9,14 @@ from trialsight.errors import TrialsightError
 from trialsight_serving.access.guard import COOKIE
 from trialsight_serving.access.login import LoginDoor
 from trialsight_serving.access.organisations import list_organisations
-from trialsight_serving.access.principal import LOCAL
+from trialsight_serving.access.principal import LOCAL, Role
 from trialsight_serving.access.sessions import close_all_like, close_session
 from trialsight_serving.access.users import change_user, find_user
 from trialsight_serving.deps import AnyoneDep, ServiceDep
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.service import Service
 from trialsight_serving.store.tables import ORGANISATION
+from trialsight_serving.store.usage import usage_of
 from trialsight_serving.viewer.render import Pages
 
 
@@ -122,12 +123,14 @@ def _account_page(
     who = request.state.principal
     with service.database.read() as connection:
         user = None if who is LOCAL else find_user(connection, who.organisation, who.name)
+        usage = None if who.role is Role.CAMERA else usage_of(connection, who.organisation)
     return pages.render(
         request,
         "account.html",
         status,
         account=who,
         is_user=user is not None,
+        usage=usage,
         wrong=wrong,
         problem=problem,
         changed=changed,

@@ -53,6 +53,7 @@ def pages(part: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     yield "painting", f"/parts/{part}", ("p",)
     yield "the key sheet", f"/parts/{part}", ("?",)
     yield "the models", "/models", ()
+    yield "the account", "/account", ()
     yield "an error", f"/parts/{'0' * 32}", ()
 
 

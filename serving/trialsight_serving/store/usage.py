@@ -1,0 +1,151 @@
+"""What organisations may use, and have used: frames a day, and the bytes of their pictures and defect maps.
+
+A day is UTC's. It has a row for each process that counts, so that on PostgreSQL none waits for another; what is asked
+for is their sum. Bytes are counted as if each frame's files were its own, though equal ones are stored once.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from trialsight.errors import TrialsightError
+from trialsight_serving.store import audit
+from trialsight_serving.store.frames import FrameRecord
+from trialsight_serving.store.tables import ORGANISATION, organisations, usage
+
+_COUNT = sa.text(
+    "INSERT INTO usage_by_day (organisation_id, day, counted_by, frames, bytes, removed_bytes) "
+    "VALUES (:organisation, :day, :counted_by, :frames, :bytes, :removed_bytes) "
+    "ON CONFLICT (organisation_id, day, counted_by) DO UPDATE SET frames = usage_by_day.frames + excluded.frames, "
+    "bytes = usage_by_day.bytes + excluded.bytes, removed_bytes = usage_by_day.removed_bytes + excluded.removed_bytes"
+).bindparams(sa.bindparam("day", type_=sa.Date))
+_REMOVER = "retention"  # one process at a time does that
+
+
+@dataclass(frozen=True)
+class Quota:
+    """None: no limit."""
+
+    frames_per_day: int | None = None
+    frames_per_month: int | None = None
+    stored_bytes: int | None = None
+
+    @property
+    def limits(self) -> bool:
+        return self != Quota()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """`day` is the one that the frames are of, UTC; the month is its calendar month."""
+
+    organisation: str
+    day: date
+    quota: Quota
+    frames_today: int = 0
+    frames_this_month: int = 0
+    stored_bytes: int = 0
+
+    def over(self, room_for: int = 0) -> list[str]:
+        """Names of the limits that `room_for` more (frames and bytes) would pass."""
+        used = {
+            "frames_per_day": self.frames_today,
+            "frames_per_month": self.frames_this_month,
+            "stored_bytes": self.stored_bytes,
+        }
+        limits = asdict(self.quota)
+        return [name for name, count in used.items() if limits[name] is not None and count + room_for > limits[name]]
+
+
+@dataclass(frozen=True)
+class Day:
+    day: date
+    frames: int
+    bytes: int
+    removed_bytes: int
+
+
+class QuotaError(Exception):
+    """The frame would pass a limit: it is not stored."""
+
+    def __init__(self, usage: Usage) -> None:
+        super().__init__(usage.organisation)
+        self.usage = usage
+
+
+def count_frame(connection: Connection, counted_by: str, record: FrameRecord, *, limited: bool) -> None:
+    """In the transaction that stores the frame. Raises QuotaError where `limited` and it would pass a limit."""
+    day = today()
+    _count(connection, record.organisation_id, day, counted_by, frames=1, bytes=record.stored_bytes)
+    if limited and (found := usage_of(connection, record.organisation_id, day)).over():
+        raise QuotaError(found)
+
+
+def count_removed(connection: Connection, organisation: str, size: int) -> None:
+    """In the transaction that deletes frames of `size` bytes together."""
+    if size:
+        _count(connection, organisation, today(), _REMOVER, removed_bytes=size)
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def usage_of(connection: Connection, organisation: str, day: date | None = None) -> Usage:
+    """Nothing used, without limits, for an organisation that is unknown."""
+    found = all_usage(connection, day, organisation)
+    return found[0] if found else Usage(organisation, day or today(), Quota())
+
+
+def all_usage(connection: Connection, day: date | None = None, organisation: str | None = None) -> list[Usage]:
+    """Of each organisation, by id."""
+    day = day or today()
+    counted = [
+        sa.func.coalesce(sa.func.sum(sa.case((usage.c.day == day, usage.c.frames), else_=0)), 0),
+        sa.func.coalesce(sa.func.sum(sa.case((usage.c.day.between(day.replace(day=1), day), usage.c.frames))), 0),
+        sa.func.coalesce(sa.func.sum(usage.c.bytes - usage.c.removed_bytes), 0),
+    ]
+    limits = organisations.c.frames_per_day, organisations.c.frames_per_month, organisations.c.stored_bytes
+    query = sa.select(organisations.c.id, *limits, *counted).outerjoin(
+        usage, usage.c.organisation_id == organisations.c.id
+    )
+    if organisation is not None:
+        query = query.where(organisations.c.id == organisation)
+    rows = connection.execute(query.group_by(organisations.c.id, *limits).order_by(organisations.c.id))
+    return [Usage(row[0], day, Quota(*row[1:4]), *map(int, row[4:])) for row in rows]
+
+
+def usage_by_day(connection: Connection, organisation: str, days: int) -> list[Day]:
+    """Those of the last `days` on which something happened, newest first."""
+    sums = [sa.func.sum(column) for column in (usage.c.frames, usage.c.bytes, usage.c.removed_bytes)]
+    mine = (usage.c.organisation_id == organisation) & (usage.c.day > today() - timedelta(days=days))
+    rows = connection.execute(
+        sa.select(usage.c.day, *sums).where(mine).group_by(usage.c.day).order_by(usage.c.day.desc())
+    )
+    return [Day(row[0], *map(int, row[1:])) for row in rows]
+
+
+def set_quota(connection: Connection, organisation: str, quota: Quota, *, who: str) -> None:
+    """The record stands in the organisation's own chain and in the home's. Raises TrialsightError: unknown."""
+    found = all_usage(connection, organisation=organisation)
+    if not found:
+        raise TrialsightError(f"there is no organisation {organisation}", "see `trialsight organisation list`")
+    before = found[0].quota
+    if quota == before:
+        return
+    connection.execute(organisations.update().where(organisations.c.id == organisation), asdict(quota))
+    for chain in sorted({ORGANISATION, organisation}):
+        audit.record(connection, chain, who, "quota.set", f"organisation/{organisation}", asdict(before), asdict(quota))
+
+
+def changed(quota: Quota, **limits: int | None) -> Quota:
+    """What is None stays."""
+    return replace(quota, **{name: value for name, value in limits.items() if value is not None})
+
+
+def _count(connection: Connection, organisation: str, day: date, counted_by: str, **counts: Any) -> None:
+    zero = {"frames": 0, "bytes": 0, "removed_bytes": 0}
+    connection.execute(_COUNT, {"organisation": organisation, "day": day, "counted_by": counted_by} | zero | counts)
