@@ -1,11 +1,19 @@
 """Usage and quotas over the wire."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Limit = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, (bool, str)):
+        raise ValueError("a whole number is expected")
+    return value
+
+
+Limit = Annotated[int, BeforeValidator(_number), Field(ge=0, le=2**53)]
 
 
 class QuotaIn(BaseModel):

@@ -43,6 +43,7 @@ _BY_NAME: dict[str, Any] = {
     "results": {"set": {"version": "6f1d0c2ab9e4"}},
     "saved_by": "wang",
     "sha256": _SHA256,
+    "source": "rtsp://camera-1/stream",
     "trial": "T7",
     "undoes": None,
     "user_id": _ID,
