@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
-
 def _number(value: Any) -> Any:
     if isinstance(value, (bool, str)):
         raise ValueError("a whole number is expected")

@@ -11,6 +11,7 @@ _WHEN = "2026-11-24T08:30:00Z"
 _BY_NAME: dict[str, Any] = {
     "administrator": "ts_Zk3…",
     "asked_by": "mei",
+    "based_on": _SHA256,
     "bulk": "4c1d9a7e55f0",
     "challenger": "4",
     "decided_by": "mei",
@@ -28,6 +29,7 @@ _BY_NAME: dict[str, Any] = {
     "line": "L1",
     "lines": ["L1"],
     "mask_url": f"/v1/frames/{_ID}/mask",
+    "model_version": "3",
     "name": "mei",
     "name_en": "Scratch",
     "name_zh": "划痕",
@@ -38,6 +40,7 @@ _BY_NAME: dict[str, Any] = {
     "part_id": "5f0f7a3c1d2e4b6a8c9d0e1f2a3b4c5d",
     "problem": None,
     "progress": 0.4,
+    "promise": "at most 5 % of good parts rejected, with 95 % confidence",
     "reason": "score 41.2 > t2 28.7",
     "recipe": "bracket",
     "results": {"set": {"version": "6f1d0c2ab9e4"}},
