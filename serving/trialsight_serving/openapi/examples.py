@@ -13,6 +13,7 @@ _BY_NAME: dict[str, Any] = {
     "asked_by": "mei",
     "based_on": _SHA256,
     "bulk": "4c1d9a7e55f0",
+    "cameras": ["top"],
     "challenger": "4",
     "decided_by": "mei",
     "defect_class": "scratch",
@@ -45,6 +46,7 @@ _BY_NAME: dict[str, Any] = {
     "recipe": "bracket",
     "results": {"set": {"version": "6f1d0c2ab9e4"}},
     "saved_by": "wang",
+    "serial": "P-1",
     "sha256": _SHA256,
     "source": "rtsp://camera-1/stream",
     "trial": "T7",
@@ -69,7 +71,7 @@ def example_of(schema: dict[str, Any], schemas: Schemas, name: str = "") -> Any:
             return schema[key]
     if "enum" in schema:
         return schema["enum"][0]
-    if name in _BY_NAME and "properties" not in schema:
+    if name in _BY_NAME and "properties" not in schema and "$ref" not in schema.get("items", {}):
         return _BY_NAME[name]
     if "anyOf" in schema:
         return example_of(schema["anyOf"][0], schemas, name)

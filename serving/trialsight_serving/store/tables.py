@@ -1,75 +1,22 @@
 """The tables. Every row belongs to an organisation; times are UTC; JSON columns hold plain data."""
 
-from datetime import UTC, datetime
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
 
 from trialsight.home import ORGANISATION as ORGANISATION
-
-
-class UtcTime(sa.TypeDecorator[datetime]):
-    """Aware datetimes on every database: SQLite would drop the zone."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
-
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-# SQLite counts up only an INTEGER PRIMARY KEY; elsewhere a year of frames wants 64 bits.
-_Sequence = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-
-
-def _organisation() -> sa.Column[str]:
-    return sa.Column("organisation_id", sa.String(32), sa.ForeignKey("organisations.id"), nullable=False)
-
-
-# frames_per_day, frames_per_month, stored_bytes: its quota; null for no limit.
-organisations = sa.Table(
-    "organisations",
-    metadata,
-    sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("name", sa.String(200), nullable=False),
-    sa.Column("created_at", UtcTime, nullable=False),
-    sa.Column("frames_per_day", sa.BigInteger),
-    sa.Column("frames_per_month", sa.BigInteger),
-    sa.Column("stored_bytes", sa.BigInteger),
-)
-
-# What an organisation had inspected on a day (UTC's), as each process counted it, and what retention took away.
-usage = sa.Table(
-    "usage_by_day",
-    metadata,
-    sa.Column("organisation_id", sa.String(32), sa.ForeignKey("organisations.id"), primary_key=True),
-    sa.Column("day", sa.Date, primary_key=True),
-    sa.Column("counted_by", sa.String(32), primary_key=True),
-    sa.Column("frames", sa.BigInteger, nullable=False),
-    sa.Column("bytes", sa.BigInteger, nullable=False),
-    sa.Column("removed_bytes", sa.BigInteger, nullable=False),
-)
+from trialsight_serving.store.access_tables import api_keys as api_keys
+from trialsight_serving.store.access_tables import login_failures as login_failures
+from trialsight_serving.store.access_tables import organisations as organisations
+from trialsight_serving.store.access_tables import sessions as sessions
+from trialsight_serving.store.access_tables import usage as usage
+from trialsight_serving.store.access_tables import users as users
+from trialsight_serving.store.schema import SEQUENCE, UtcTime, organisation_id
+from trialsight_serving.store.schema import metadata as metadata
 
 lines = sa.Table(
     "lines",
     metadata,
-    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
-    _organisation(),
+    sa.Column("id", SEQUENCE, primary_key=True, autoincrement=True),
+    organisation_id(),
     sa.Column("name", sa.String(64), nullable=False),
     sa.Column("recipe", sa.String(64)),
     sa.Column("created_at", UtcTime, nullable=False),
@@ -94,7 +41,7 @@ parts = sa.Table(
     "parts",
     metadata,
     sa.Column("id", sa.String(32), primary_key=True),
-    _organisation(),
+    organisation_id(),
     sa.Column("serial", sa.String(128), nullable=False),
     sa.Column("trial", sa.String(64), nullable=False, server_default=""),
     sa.Column("line", sa.String(64), nullable=False),
@@ -126,9 +73,9 @@ parts = sa.Table(
 frames = sa.Table(
     "frames",
     metadata,
-    sa.Column("seq", _Sequence, primary_key=True, autoincrement=True),
+    sa.Column("seq", SEQUENCE, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String(32), nullable=False, unique=True),
-    _organisation(),
+    organisation_id(),
     sa.Column("part_id", sa.String(32), sa.ForeignKey("parts.id"), nullable=False),
     sa.Column("part", sa.String(128), nullable=False),
     sa.Column("line", sa.String(64), nullable=False),
@@ -169,8 +116,8 @@ frames = sa.Table(
 outbox = sa.Table(
     "outbox",
     metadata,
-    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
-    _organisation(),
+    sa.Column("id", SEQUENCE, primary_key=True, autoincrement=True),
+    organisation_id(),
     sa.Column("target", sa.String(64), nullable=False),
     sa.Column("line", sa.String(64), nullable=False),
     sa.Column("result_id", sa.String(32), nullable=False),
@@ -199,8 +146,8 @@ idempotency_keys = sa.Table(
 recipes = sa.Table(
     "recipes",
     metadata,
-    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
-    _organisation(),
+    sa.Column("id", SEQUENCE, primary_key=True, autoincrement=True),
+    organisation_id(),
     sa.Column("name", sa.String(64), nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("content", sa.JSON, nullable=False),
@@ -225,8 +172,8 @@ active_models = sa.Table(
 shadow_results = sa.Table(
     "shadow_results",
     metadata,
-    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
-    _organisation(),
+    sa.Column("id", SEQUENCE, primary_key=True, autoincrement=True),
+    organisation_id(),
     sa.Column("frame_id", sa.String(32), nullable=False),
     sa.Column("recipe", sa.String(64), nullable=False),
     sa.Column("champion", sa.String(32), nullable=False),
@@ -248,8 +195,8 @@ shadow_results = sa.Table(
 decisions = sa.Table(
     "decisions",
     metadata,
-    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
-    _organisation(),
+    sa.Column("id", SEQUENCE, primary_key=True, autoincrement=True),
+    organisation_id(),
     sa.Column("part_id", sa.String(32), sa.ForeignKey("parts.id"), nullable=False),
     sa.Column("frame_id", sa.String(32), nullable=False),
     sa.Column("decision", sa.String(32), nullable=False),
@@ -269,8 +216,8 @@ decisions = sa.Table(
 masks = sa.Table(
     "masks",
     metadata,
-    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
-    _organisation(),
+    sa.Column("id", SEQUENCE, primary_key=True, autoincrement=True),
+    organisation_id(),
     sa.Column("part_id", sa.String(32), sa.ForeignKey("parts.id"), nullable=False),
     sa.Column("frame_id", sa.String(32), nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
@@ -316,65 +263,12 @@ audit_heads = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
 )
 
-# `lines`: the only ones that the key may use, null for all. A revoked key stays, so that the audit can name it.
-api_keys = sa.Table(
-    "api_keys",
-    metadata,
-    sa.Column("id", sa.String(32), primary_key=True),
-    _organisation(),
-    sa.Column("sha256", sa.String(64), nullable=False, unique=True),
-    sa.Column("role", sa.String(32), nullable=False),
-    sa.Column("name", sa.String(200), nullable=False),
-    sa.Column("lines", sa.JSON(none_as_null=True)),
-    sa.Column("created_at", UtcTime, nullable=False),
-    sa.Column("expires_at", UtcTime),
-    sa.Column("last_used_at", UtcTime),
-    sa.Column("revoked_at", UtcTime),
-)
-
-# `password`: an argon2id hash, null where an identity provider lets them in; `subject`: its name for them.
-users = sa.Table(
-    "users",
-    metadata,
-    sa.Column("id", sa.String(32), primary_key=True),
-    _organisation(),
-    sa.Column("name", sa.String(200), nullable=False),
-    sa.Column("role", sa.String(32), nullable=False),
-    sa.Column("password", sa.String(200)),
-    sa.Column("subject", sa.String(400), unique=True),
-    sa.Column("created_at", UtcTime, nullable=False),
-    sa.Column("last_login_at", UtcTime),
-    sa.Column("disabled_at", UtcTime),
-    sa.UniqueConstraint("organisation_id", "name"),
-)
-
-# A browser that is logged in, by a key or as a user; to take the row away logs it out.
-sessions = sa.Table(
-    "sessions",
-    metadata,
-    sa.Column("sha256", sa.String(64), primary_key=True),
-    sa.Column("key_id", sa.String(32), sa.ForeignKey("api_keys.id"), index=True),
-    sa.Column("user_id", sa.String(32), sa.ForeignKey("users.id"), index=True),
-    sa.Column("created_at", UtcTime, nullable=False),
-    sa.Column("expires_at", UtcTime, nullable=False),
-)
-
-# Logins that failed: who was tried (an account, an address), and when.
-login_failures = sa.Table(
-    "login_failures",
-    metadata,
-    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
-    sa.Column("subject", sa.String(300), nullable=False),
-    sa.Column("at", UtcTime, nullable=False),
-    sa.Index("ix_login_failures_subject", "subject", "at"),
-)
-
 # What takes minutes; `results` holds what each finished step gave.
 jobs = sa.Table(
     "jobs",
     metadata,
     sa.Column("id", sa.String(32), primary_key=True),
-    _organisation(),
+    organisation_id(),
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("recipe", sa.String(64), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
