@@ -2,13 +2,7 @@
 
 import sqlalchemy as sa
 
-from trialsight_serving.store.tables import UtcTime, metadata
-
-_SEQUENCE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-
-
-def _organisation() -> sa.Column[str]:
-    return sa.Column("organisation_id", sa.String(32), sa.ForeignKey("organisations.id"), nullable=False)
+from trialsight_serving.store.schema import SEQUENCE, UtcTime, metadata, organisation_id
 
 
 # What a line's frames looked like when a model version began to judge them; `sample` (.npz) is null until there are
@@ -16,8 +10,8 @@ def _organisation() -> sa.Column[str]:
 drift_references = sa.Table(
     "drift_references",
     metadata,
-    sa.Column("id", _SEQUENCE, primary_key=True, autoincrement=True),
-    _organisation(),
+    sa.Column("id", SEQUENCE, primary_key=True, autoincrement=True),
+    organisation_id(),
     sa.Column("line", sa.String(64), nullable=False),
     sa.Column("view", sa.String(64), nullable=False),
     sa.Column("recipe", sa.String(64), nullable=False),
@@ -34,8 +28,8 @@ drift_references = sa.Table(
 drift_looks = sa.Table(
     "drift_looks",
     metadata,
-    sa.Column("id", _SEQUENCE, primary_key=True, autoincrement=True),
-    _organisation(),
+    sa.Column("id", SEQUENCE, primary_key=True, autoincrement=True),
+    organisation_id(),
     sa.Column("reference_id", sa.BigInteger, nullable=False),
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("at", UtcTime, nullable=False),
@@ -49,7 +43,7 @@ drift_alarms = sa.Table(
     "drift_alarms",
     metadata,
     sa.Column("id", sa.String(32), primary_key=True),
-    _organisation(),
+    organisation_id(),
     sa.Column("line", sa.String(64), nullable=False),
     sa.Column("view", sa.String(64), nullable=False),
     sa.Column("recipe", sa.String(64), nullable=False),
