@@ -130,12 +130,26 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class GrownFrom:
+    """The model that this one was updated from, and how many parts that one had learned."""
+
+    graph_sha256: str
+    dataset_sha256: str
+    mlflow_run_id: str | None
+    good: int
+    defective: int
+
+
+@dataclass(frozen=True)
 class Provenance:
+    """`grown_from` None: learned from `dataset_sha256` alone."""
+
     dataset_sha256: str
     seed: int
     git_commit: str | None = None
     mlflow_run_id: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    grown_from: GrownFrom | None = None
 
 
 @dataclass(frozen=True)

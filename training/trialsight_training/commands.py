@@ -24,6 +24,13 @@ def train(
     ] = None,
     good: Annotated[int | None, typer.Option(help="Learn from only so many good parts.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all that is drawn by lot; else the recipe's.")] = None,
+    update: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Go on from this model, a folder or RECIPE/VERSION: only parts that it hasn't learned are looked at.",
+        ),
+    ] = None,
     organisation: Annotated[str, typer.Option(help="Whose model it is, where several share one service.")] = "default",
     home: HomeFolder = None,
     as_json: AsJson = False,
@@ -32,16 +39,23 @@ def train(
     import json
 
     from trialsight.home import Home
+    from trialsight.package import RECIPE
     from trialsight_datasets import read_image_set
-    from trialsight_training.choose import choose_recipe
+    from trialsight_training.choose import choose_package, choose_recipe
 
-    chosen = choose_recipe(recipe, data, weights, seed)
+    if update is not None and (recipe, weights, good, seed) != (None, None, None, None):
+        raise typer.BadParameter("the model brings its recipe, weights and seed, and keeps the parts that it learned")
+    where = Home.at(home)
+    folder = None if update is None else choose_package(update, where)
+    chosen = choose_recipe(recipe if folder is None else str(folder / RECIPE), data, weights, seed)
     image_set = read_image_set(data, good=good)
     # torch takes seconds to import: what is wrong with the words above is told before.
     from trialsight_training.progress import Progress
     from trialsight_training.train import train_package
+    from trialsight_training.update import load_base
 
-    trained = train_package(image_set, chosen, Home.at(home), Progress(), organisation)
+    base = None if folder is None else load_base(folder)
+    trained = train_package(image_set, chosen, where, Progress(), organisation, base)
     result = trained.to_json()
     if as_json:
         typer.echo(json.dumps(result))

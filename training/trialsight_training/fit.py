@@ -1,26 +1,27 @@
 """Training parts to a fitted detector and the scores of parts that it didn't know."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trialsight.health import HealthLimits, learn_limits
+from trialsight.health import Health, HealthLimits, learn_limits
 from trialsight.likeness import Likeness, learn_likeness
 from trialsight.prepare import Preparer
 from trialsight.recipe import Recipe
 from trialsight.tiles import mean_direction
 from trialsight_datasets.sample import Sample
-from trialsight_training.backbones import create_backbone
-from trialsight_training.detectors.detector import Lesson
+from trialsight_training.backbones import Backbone, create_backbone
+from trialsight_training.detectors.detector import Defective, Good, Lesson
 from trialsight_training.detectors.graph import Detector, embed
 from trialsight_training.detectors.table import DETECTORS
 from trialsight_training.erasure import check_augment
 from trialsight_training.frames import study_defective, study_good
 from trialsight_training.progress import Progress
+from trialsight_training.state import State, learned_as
 
 # Good parts on which augmentations are tried before they are believed.
 TRIED = 8
@@ -38,22 +39,30 @@ class FittedDetector:
     health: HealthLimits
     likeness: Likeness
     description: dict[str, object]
+    state: State
 
 
-def fit(samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress: Progress) -> FittedDetector:
+def fit(
+    samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress: Progress, previous: State | None = None
+) -> FittedDetector:
     """`samples`: good parts and, where there are, labelled defective ones. The same seed, samples and threads give the
-    same detector."""
+    same detector. `previous`: what an earlier fit by the same recipe and preparation left behind; `samples` are then
+    what it doesn't know, and what comes out knows all."""
     spec = recipe.detector
     backbone = create_backbone(spec.backbone, spec.weights, spec.layers, recipe.seed)
-    folds = recipe.calibration.folds
     with progress.task("features", len(samples)) as step:
+        lot = _Lot(backbone, preparer, recipe, step)
         good = [sample for sample in samples if sample.is_good]
         defective = [sample for sample in samples if not sample.is_good]
-        seen, health = study_good(backbone, good, preparer, recipe.augment, folds, recipe.seed, step)
+        if previous is None:
+            seen, health = lot.good(good)
+            defects = lot.defective(defective, int(seen.folds.max()) + 1)
+        else:
+            seen, health, defects = _with_new(previous, good, defective, lot)
         check_augment(recipe.augment, [one.numpy() for one in seen.frames[:TRIED]], recipe.seed)
-        folds = int(seen.folds.max()) + 1
-        defects = study_defective(backbone, defective, preparer, folds, recipe.seed, step)
-    lesson = Lesson(backbone, seen, defects, spec, recipe.augment, recipe.seed)
+    folds = int(seen.folds.max()) + 1
+    before = {} if previous is None else previous.tensors
+    lesson = Lesson(backbone, seen, defects, spec, recipe.augment, recipe.seed, before)
     tiles = len(preparer.preparation.tiling or [None])
     learned = DETECTORS[spec.name](lesson, progress)
     return FittedDetector(
@@ -71,7 +80,65 @@ def fit(samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress:
             "features": sum(backbone.channels),
             **learned.description,
         },
+        state=State(
+            learned=({} if previous is None else previous.learned) | learned_as(samples),
+            good=seen,
+            health=health,
+            defective=defects,
+            tensors=learned.state,
+        ),
     )
+
+
+@dataclass(frozen=True)
+class _Lot:
+    """How parts are studied in one training."""
+
+    backbone: Backbone
+    preparer: Preparer
+    recipe: Recipe
+    step: Callable[[], None]
+
+    def good(self, samples: Sequence[Sample]) -> tuple[Good, tuple[Health, ...]]:
+        recipe = self.recipe
+        folds = recipe.calibration.folds
+        return study_good(self.backbone, samples, self.preparer, recipe.augment, folds, recipe.seed, self.step)
+
+    def defective(self, samples: Sequence[Sample], folds: int) -> Defective:
+        return study_defective(self.backbone, samples, self.preparer, folds, self.recipe.seed, self.step)
+
+
+def _with_new(
+    previous: State, good: Sequence[Sample], defective: Sequence[Sample], lot: _Lot
+) -> tuple[Good, tuple[Health, ...], Defective]:
+    """What the state knows with what it doesn't; the good parts' patches are those of the new ones alone."""
+    old, folds = previous.good, int(previous.good.folds.max()) + 1
+    health = previous.health
+    patches = torch.empty(0, 1, old.features.shape[1])
+    seen = replace(old, patches=patches)
+    if good:
+        new, measured = lot.good(good)
+        tiles = len(new.folds) // len(good)
+        dealt = (len(old.folds) // tiles + torch.arange(len(good))) % folds
+        seen = Good(
+            torch.cat([old.frames, new.frames]),
+            torch.cat([old.features, new.features]),
+            new.patches,
+            torch.cat([old.folds, dealt.repeat_interleave(tiles)]),
+        )
+        health += measured
+    defects = previous.defective
+    if defective:
+        more = lot.defective(defective, folds)
+        known = [one for one in (defects, more) if len(one)]
+        defects = Defective(
+            torch.cat([one.frames for one in known]),
+            torch.cat([one.features for one in known]),
+            tuple(mask for one in known for mask in one.masks),
+            tuple(label for one in known for label in one.labels),
+            torch.cat([one.folds for one in known]),
+        )
+    return seen, health, defects
 
 
 def _scores(maps: Tensor, recipe: Recipe, preparer: Preparer) -> tuple[float, ...]:

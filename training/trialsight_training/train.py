@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ from trialsight_training.progress import Progress
 from trialsight_training.promise import check_promise
 from trialsight_training.reference import reference_picture
 from trialsight_training.report import evaluation_report
+from trialsight_training.state import save_state, state_beside, unlearned
 from trialsight_training.track import PACKAGE, Run, tracking
+from trialsight_training.update import Base
 from trialsight_training.variants import add_variants
 
 REPORT = "report.html"
@@ -62,16 +64,31 @@ class Trained:
 
 
 def train_package(
-    image_set: ImageSet, recipe: Recipe, home: Home, progress: Progress, organisation: str = ORGANISATION
+    image_set: ImageSet,
+    recipe: Recipe,
+    home: Home,
+    progress: Progress,
+    organisation: str = ORGANISATION,
+    base: Base | None = None,
 ) -> Trained:
-    """Fit, calibrate, export, evaluate, track, register. A run that fails is marked FAILED and registers nothing."""
+    """Fit, calibrate, export, evaluate, track, register. A run that fails is marked FAILED and registers nothing.
+
+    `base`: the model to go on from, whose recipe `recipe` is; of the training split, what it doesn't know is learned.
+    """
     started, model = time.perf_counter(), model_name(recipe.name, organisation)
     train = [sample for sample in image_set.train if sample.is_good]
     defective = [sample for sample in image_set.train if not sample.is_good]
-    for warning in (check_count(len(train)), check_promise(len(train), recipe.calibration)):
+    if not train and base is not None:
+        raise TrialsightError(
+            f"{image_set.root} has no good training part", "leave some in: models are checked on them"
+        )
+    known = (0, 0) if base is None else base.learned
+    new = [*train, *defective] if base is None else unlearned([*train, *defective], base.state)
+    good = known[0] + sum(sample.is_good for sample in new)
+    for warning in (check_count(good), check_promise(good, recipe.calibration)):
         if warning:
             progress.note(warning)
-    if recipe.calibration.costs is not None and not defective:
+    if recipe.calibration.costs is not None and not (defective or known[1]):
         progress.note("calibration.costs say nothing without labelled defects in the training split: t1 as without")
     home.packages.mkdir(parents=True, exist_ok=True)
     with (
@@ -82,9 +99,12 @@ def train_package(
             kept, _ = Library(home.sets).add(image_set, set_name(image_set.name), step=step)
         folder = Path(scratch) / PACKAGE
         report = Path(scratch) / REPORT
-        reference = reference_picture(recipe, train)
-        preparer = preparer_for(recipe, _sizes(image_set, progress), train, reference)
-        fitted = fit([*train, *defective], recipe, preparer, progress)
+        if base is None:
+            reference = reference_picture(recipe, train)
+            preparer = preparer_for(recipe, _sizes(image_set, progress), train, reference)
+        else:
+            reference, preparer = base.reference, base.preparer
+        fitted = fit(new, recipe, preparer, progress, None if base is None else base.state)
         calibrated = calibrate(fitted.scores, recipe.calibration, fitted.folds, fitted.defect_scores)
         with progress.task("store"):
             opened = run()
@@ -95,8 +115,13 @@ def train_package(
                 git_commit=git_commit(),
                 mlflow_run_id=opened.run_id,
                 versions=library_versions(),
+                grown_from=None if base is None else base.origin,
             )
             inspector = write_package(folder, fitted, recipe, preparer, reference, calibrated, train, provenance)
+            left = replace(fitted.state, graph_sha256=inspector.card.graph_sha256)
+            if not save_state(left, state_beside(folder)):
+                progress.note("what was learned is too large to keep, so more parts will mean training anew")
+            del fitted, left
         with progress.task("evaluation", 2 * len(image_set.test)) as step:
             evaluation = evaluate_package(inspector, image_set.test, step)
             complete_package(inspector, evaluation, train)
@@ -119,6 +144,8 @@ def train_package(
             move_folder(folder, target)
             beside = target.with_name(f"{target.name}.html")
             report.replace(beside)
+            if state_beside(folder).is_file():
+                state_beside(folder).replace(state_beside(target))
     seconds = progress.seconds | {"total": round(time.perf_counter() - started, 2)}
     return Trained(recipe, version, opened.run_id, target, beside, card, evaluation, seconds)
 
@@ -153,6 +180,8 @@ def _log(run: Run, recipe: Recipe, card: Card, image_set: ImageSet, package: Pat
         "dataset": image_set.name,
         "graph_sha256": card.graph_sha256,
     }
+    if (origin := card.provenance.grown_from) is not None:
+        tags["grown_from"] = origin.mlflow_run_id or origin.graph_sha256
     if card.provenance.git_commit:
         tags["mlflow.source.git.commit"] = card.provenance.git_commit
     run.log(

@@ -37,6 +37,28 @@ def loss(logits: Tensor, wanted: Tensor) -> Tensor:
     return cells + F.binary_cross_entropy_with_logits(highest, is_defective)
 
 
+def windows(maps: Tensor, marks: Tensor, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A window of (N, C, h, w) `maps` and of their (N, 1, h, w) `marks`, at most `side` cells wide, each at a place by
+    lot that shows a marked cell where there is one. As one, they may be mirrored either way."""
+    height, width = (min(side, length) for length in maps.shape[2:])
+    cut_maps, cut_marks = [], []
+    for one, mark in zip(maps, marks, strict=True):
+        cells = (mark[0] > 0.5).nonzero()
+        room = [(whole, part) for whole, part in zip(maps.shape[2:], (height, width), strict=True)]
+        corner = [int(draw(whole - part + 1, 1, generator)) for whole, part in room]
+        if len(cells):
+            cell = cells[int(draw(len(cells), 1, generator))].tolist()
+            corner = [
+                min(max(at - int(draw(part, 1, generator)), 0), whole - part)
+                for at, (whole, part) in zip(cell, room, strict=True)
+            ]
+        window = slice(corner[0], corner[0] + height), slice(corner[1], corner[1] + width)
+        cut_maps.append(one[:, *window])
+        cut_marks.append(mark[:, *window])
+    flipped = [axis for axis in (2, 3) if draw(2, 1, generator)]
+    return torch.stack(cut_maps).flip(flipped), torch.stack(cut_marks).flip(flipped)
+
+
 def draw(among: int, count: int, generator: torch.Generator) -> Tensor:
     """(count,) indices below `among`, with repetitions."""
     return torch.randint(among, (count,), generator=generator)

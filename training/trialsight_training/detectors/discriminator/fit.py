@@ -1,6 +1,6 @@
 """Good features, spoilt ones and those of labelled defects to the head, and to one without each group of folds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -10,12 +10,16 @@ from trialsight_training.detectors.detector import Learned, Lesson
 from trialsight_training.detectors.discriminator.model import Discriminator, Head
 from trialsight_training.detectors.graph import Detector, Smoothing
 from trialsight_training.detectors.held_out import fold_count, grouped, held_out_maps
-from trialsight_training.detectors.labels import draw, loss, targets
+from trialsight_training.detectors.labels import draw, loss, targets, windows
 from trialsight_training.detectors.optimise import optimise
 from trialsight_training.detectors.spread import mean_and_deviation
+from trialsight_training.detectors.warm import of_network, of_networks, steps_of
 from trialsight_training.progress import Progress
 
-STEPS, RATE, BATCH, GROUPS = 150, 1e-3, 4, 3
+# Good and labelled parts a step, as many of each; with few, a rare kind of defect is seldom seen.
+STEPS, RATE, HALF, GROUPS = 300, 2e-3, 8, 3
+# Cells of the windows that are learned from: defects are small, and most of a part is like the rest of it.
+WINDOW = 16
 # Gaussian noise in deviations of the good features. Its strength varies, so that the head learns no one distance.
 NOISE = 1.0
 
@@ -26,13 +30,14 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     good, defective = lesson.good, lesson.defective
     smoothing = Smoothing(lesson.backbone.strides[0])
     wanted = targets(defective, (good.features.shape[2], good.features.shape[3]))
-    heads = []
-    count, steps = fold_count(lesson), lesson.spec.steps or STEPS
+    heads: list[Head] = []
+    count, steps = fold_count(lesson), steps_of(lesson, STEPS)
     with progress.task("discriminator", steps * (count + 1)) as step:
         for fold in range(-1, count):
             known, labelled = good.folds != fold, defective.folds != fold
             marked = defective.features[labelled], wanted[labelled]
-            heads.append(fit_head(good.features[known], *marked, steps, lesson.seed, step))
+            begun = of_network(fold + 1, lesson.previous)
+            heads.append(fit_head(good.features[known], *marked, steps, lesson.seed, step, begun))
     whole, *without = (Discriminator(head, smoothing) for head in heads)
     good_maps, defect_maps = held_out_maps(lesson, without, progress)
     return Learned(
@@ -40,6 +45,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
         good_maps=good_maps,
         defect_maps=defect_maps,
         description={"labelled_defects": len(defective)},
+        state=of_networks(heads),
     )
 
 
@@ -50,22 +56,29 @@ def fit_head(
     steps: int,
     seed: int,
     step: Callable[[], None] = lambda: None,
+    begun: Mapping[str, Tensor] | None = None,
 ) -> Head:
-    """(N, C, h, w) features of good parts, (M, C, h, w) of defective ones and what is `wanted` (M, 1, h, w) there."""
+    """(N, C, h, w) features of good parts, (M, C, h, w) of defective ones and what is `wanted` (M, 1, h, w) there.
+    `begun`: the state of a head to go on from."""
     mean, deviation = mean_and_deviation(good)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = Head(mean, deviation)
+    if begun:
+        head.load_state_dict(begun)
+
+    # Where a mask is missing the defect may lie anywhere, so the whole part is looked at.
+    side = WINDOW if bool((wanted >= 0).all()) else max(good.shape[2:])
+    nothing = torch.zeros(HALF, 1, *good.shape[2:])
 
     def loss_of(generator: torch.Generator) -> Tensor:
-        inputs = good[draw(len(good), BATCH, generator)]
-        half = BATCH // 2
-        spoilt, where = spoil(inputs[:half], deviation, generator)
-        inputs = torch.cat([spoilt, inputs[half:]])
-        marks = torch.cat([where, torch.zeros_like(where)])
+        inputs, marks = windows(good[draw(len(good), HALF, generator)], nothing, side, generator)
+        spoilt, where = spoil(inputs[: HALF // 4], deviation, generator)
+        inputs, marks = torch.cat([spoilt, inputs[HALF // 4 :]]), torch.cat([where, marks[HALF // 4 :]])
         if len(defective):
-            chosen = draw(len(defective), BATCH, generator)
-            inputs, marks = torch.cat([inputs, defective[chosen]]), torch.cat([marks, wanted[chosen]])
+            chosen = draw(len(defective), HALF, generator)
+            shown = windows(defective[chosen], wanted[chosen], side, generator)
+            inputs, marks = torch.cat([inputs, shown[0]]), torch.cat([marks, shown[1]])
         return loss(head(inputs), marks)
 
     optimise(head, loss_of, steps, RATE, seed, step)

@@ -15,15 +15,18 @@ RANK = 96
 PRIOR_PARTS = 4.0
 # A part lies a patch further to one side or another: its neighbours' statistics are a place's own as well.
 NEIGHBOURS = 3
+AXES = ("center", "basis", "rest")
 
 
 def learn(lesson: Lesson, progress: Progress) -> Learned:
-    """From good parts alone: labelled defects are scored, not learned."""
+    """From good parts alone: labelled defects are scored, not learned. An update keeps the axes and takes each
+    place's moments anew, of all parts."""
     smoothing = Smoothing(lesson.backbone.strides[0])
     good = lesson.good
     count = int(good.folds.max()) + 1
     with progress.task("gaussian", count + 1) as step:
-        center, basis, rest = principal(good.patches.flatten(0, 1), RANK)
+        known = lesson.previous or dict(zip(AXES, principal(good.patches.flatten(0, 1), RANK), strict=True))
+        center, basis, rest = (known[name] for name in AXES)
         inside = project(good.features, center, basis)
         spreads = []
         for fold in range(-1, count):
@@ -37,6 +40,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
         good_maps=good_maps,
         defect_maps=defect_maps,
         description={"rank": len(basis)},
+        state=known,
     )
 
 

@@ -11,6 +11,7 @@ from trialsight_training.detectors.graph import Detector, Smoothing
 from trialsight_training.detectors.held_out import held_out_maps
 from trialsight_training.detectors.patch_memory.coreset import greedy_coreset, project
 from trialsight_training.detectors.patch_memory.model import Memory, PatchMemory, principal_axes
+from trialsight_training.detectors.patch_memory.update import grow, remembered
 from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
 
@@ -28,7 +29,11 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     smoothing = Smoothing(lesson.backbone.strides[0])
     size = lesson.spec.bank_size
     with progress.task("memory", int(lesson.good.folds.max()) + 2) as step:
-        fitted = fit_patch_memory(lesson.good.patches, lesson.good.folds, size, lesson.seed, step)
+        if lesson.previous:
+            memory, *held_out = grow(lesson.previous, lesson.good.patches, lesson.good.folds, size, lesson.seed, step)
+            fitted = Fitted(memory, tuple(held_out))
+        else:
+            fitted = fit_patch_memory(lesson.good.patches, lesson.good.folds, size, lesson.seed, step)
     good_maps, defect_maps = held_out_maps(
         lesson, [PatchMemory(memory, smoothing) for memory in fitted.held_out], progress
     )
@@ -37,6 +42,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
         good_maps=good_maps,
         defect_maps=defect_maps,
         description={"bank": fitted.memory.size},
+        state=remembered([fitted.memory, *fitted.held_out]),
     )
 
 

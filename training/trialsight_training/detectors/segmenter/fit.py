@@ -14,6 +14,7 @@ from trialsight_training.detectors.labels import covered, draw, loss, targets
 from trialsight_training.detectors.optimise import optimise
 from trialsight_training.detectors.segmenter.model import Segmenter, UNet
 from trialsight_training.detectors.synthetic import blemish
+from trialsight_training.detectors.warm import of_network, of_networks, steps_of
 from trialsight_training.progress import Progress
 
 STEPS, RATE, BATCH, GROUPS = 200, 3e-3, 2, 2
@@ -22,17 +23,17 @@ STEPS, RATE, BATCH, GROUPS = 200, 3e-3, 2, 2
 def learn(lesson: Lesson, progress: Progress) -> Learned:
     """From good parts, pasted defects, and labelled ones where there are any, with masks or without."""
     lesson = grouped(lesson, GROUPS)
-    count, steps = fold_count(lesson), lesson.spec.steps or STEPS
+    count, steps = fold_count(lesson), steps_of(lesson, STEPS)
     with progress.task("segmenter", steps * (count + 1)) as step:
-        whole, *without = (
-            Segmenter(fit_network(lesson, fold, steps, step), lesson.backbone.strides[0]) for fold in range(-1, count)
-        )
+        networks = [fit_network(lesson, fold, steps, step) for fold in range(-1, count)]
+    whole, *without = (Segmenter(network, lesson.backbone.strides[0]) for network in networks)
     good_maps, defect_maps = held_out_maps(lesson, without, progress)
     return Learned(
         model=Detector(lesson.backbone, whole).eval(),
         good_maps=good_maps,
         defect_maps=defect_maps,
         description={"labelled_defects": len(lesson.defective)},
+        state=of_networks(networks),
     )
 
 
@@ -47,6 +48,8 @@ def fit_network(lesson: Lesson, without: int, steps: int, step: Callable[[], Non
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(lesson.seed)
         network = UNet()
+    if begun := of_network(without + 1, lesson.previous):
+        network.load_state_dict(begun)
     rng = np.random.default_rng(lesson.seed)
 
     def loss_of(generator: torch.Generator) -> Tensor:

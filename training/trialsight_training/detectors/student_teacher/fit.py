@@ -1,6 +1,6 @@
 """Good parts and moved copies of them to the pupil, and to one without each group of folds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from trialsight_training.detectors.labels import draw
 from trialsight_training.detectors.optimise import optimise
 from trialsight_training.detectors.spread import mean_and_deviation
 from trialsight_training.detectors.student_teacher.model import Pupil, StudentTeacher
+from trialsight_training.detectors.warm import of_network, of_networks, steps_of
 from trialsight_training.progress import Progress
 
 STEPS, RATE, BATCH, GROUPS = 150, 2e-3, 4, 2
@@ -25,26 +26,35 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     """From good parts alone: labelled defects are scored, not learned."""
     lesson = grouped(lesson, GROUPS)
     folds = lesson.good.folds
-    count, steps = fold_count(lesson), lesson.spec.steps or STEPS
+    count, steps = fold_count(lesson), steps_of(lesson, STEPS)
     with progress.task("student", steps * (count + 1)) as step:
-        whole, *without = (fit_pupil(lesson, folds != fold, steps, step) for fold in range(-1, count))
+        models = [
+            fit_pupil(lesson, folds != fold, steps, step, of_network(fold + 1, lesson.previous))
+            for fold in range(-1, count)
+        ]
+    whole, *without = models
     good_maps, defect_maps = held_out_maps(lesson, without, progress)
     return Learned(
         model=Detector(lesson.backbone, whole).eval(),
         good_maps=good_maps,
         defect_maps=defect_maps,
         description={"student_parameters": sum(one.numel() for one in whole.pupil.parameters())},
+        state=of_networks([one.pupil for one in models]),
     )
 
 
-def fit_pupil(lesson: Lesson, known: Tensor, steps: int, step: Callable[[], None] = lambda: None) -> StudentTeacher:
-    """`known` (N,) bool: which of the good parts it learns from."""
+def fit_pupil(
+    lesson: Lesson, known: Tensor, steps: int, step: Callable[[], None], begun: Mapping[str, Tensor]
+) -> StudentTeacher:
+    """`known` (N,) bool: which of the good parts it learns from. `begun`: a pupil's state to go on from, or nothing."""
     frames, features = lesson.good.frames[known], lesson.good.features[known]
     mean, deviation = mean_and_deviation(features)
     stride = lesson.backbone.strides[0]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(lesson.seed)
         pupil = Pupil(len(mean), stride)
+    if begun:
+        pupil.load_state_dict(begun)
     model = StudentTeacher(pupil, mean, deviation, torch.ones_like(mean), Smoothing(stride))
     rng = np.random.default_rng(lesson.seed)
 
