@@ -125,7 +125,7 @@ async def _take(
         return stored  # the same frame, sent twice at once: the first one's answer
     stored = replace(stored, timings_ms=stored.timings_ms | {"store": _ms(started)})
     service.shadow.offer(stored, arrival.data)
-    _note(service, stored)
+    _note(service, stored, ticket.late)
     return stored
 
 
@@ -294,10 +294,12 @@ def _store_problem(*, full: bool) -> Problem:
     )
 
 
-def _note(service: Service, record: FrameRecord) -> None:
+def _note(service: Service, record: FrameRecord, late: bool) -> None:
     service.news.publish()
     service.outbox.wake()
-    service.metrics.frames.labels(lane(record.organisation_id, record.line), record.verdict).inc()
+    name = lane(record.organisation_id, record.line)
+    service.metrics.frames.labels(name, record.verdict, _cause(record)).inc()
+    service.metrics.deadline_missed.labels(name).inc(late)
     for stage, value_ms in record.timings_ms.items():
         service.metrics.stage_seconds.labels(stage).observe(value_ms / 1000)
     log.info(
@@ -309,6 +311,13 @@ def _note(service: Service, record: FrameRecord) -> None:
         model=f"{record.recipe}/{record.model_version}",
         ms=round(sum(record.timings_ms.values()), 1),
     )
+
+
+def _cause(record: FrameRecord) -> str:
+    """The rule that decided, or of a reason the words before its numbers; empty for a pass."""
+    if record.verdict == Verdict.PASS:
+        return ""
+    return record.rule or (record.reason or "").partition(":")[0]
 
 
 def _ms(started: float) -> float:

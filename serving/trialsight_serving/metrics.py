@@ -16,8 +16,18 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.frames = Counter(
-            "trialsight_frames", "Frames answered with a verdict", ["line", "verdict"], registry=self.registry
+            "trialsight_frames",
+            "Frames answered with a verdict; reason: the rule, or why there is none",
+            ["line", "verdict", "reason"],
+            registry=self.registry,
         )
+        self.deadline_missed = Counter(
+            "trialsight_deadline_missed",
+            "Frames answered later than they were needed",
+            ["line"],
+            registry=self.registry,
+        )
+        self.ready = Gauge("trialsight_ready", "1 where frames get verdicts", registry=self.registry)
         self.rejected = Counter(
             "trialsight_frames_refused", "Frames refused, by problem", ["line", "problem"], registry=self.registry
         )

@@ -12,6 +12,7 @@ from trialsight.home import model_name
 from trialsight_serving.access.meter import Meter
 from trialsight_serving.access.organisations import list_organisations
 from trialsight_serving.admission import Admission
+from trialsight_serving.collectors import Standing
 from trialsight_serving.drift.watch import Watch
 from trialsight_serving.live import News
 from trialsight_serving.metrics import Metrics
@@ -75,6 +76,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         ],
         lambda: sum(fault.alias != PREVIOUS for one in tenants.all() for fault in one.faults.values()),
     )
+    metrics.registry.register(Standing(database, space, outbox, tenants.all))
     admission = Admission(settings.workers, settings.queue_limit)
     shadow = Shadow(tenants, writer, metrics, lambda: admission.has_spare)
     service = Service(

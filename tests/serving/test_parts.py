@@ -154,7 +154,7 @@ def test_metrics_tell_frames_stages_models_and_refusals(client: httpx.Client, ba
     client.post("/v1/lines/typo/frames", content=bad, headers=PNG)
     text = client.get("/metrics").text
     for expected in (
-        'trialsight_frames_total{line="L1",verdict="reject"} 1.0',
+        'trialsight_frames_total{line="L1",reason="score",verdict="reject"} 1.0',
         'trialsight_frames_refused_total{line="L1",problem="frame-not-an-image"} 1.0',
         'trialsight_frames_refused_total{line="unknown",problem="line-not-found"} 1.0',
         'trialsight_stage_seconds_count{stage="infer"} 1.0',

@@ -55,7 +55,9 @@ async def metrics(service: ServiceDep, who: HomeDep) -> Response:  # noqa: ARG00
     for name in [lane(models.organisation, line) for models in service.tenants.all() for line in models.lines()]:
         service.metrics.depth.labels(name).set(service.admission.depth(name))
     service.metrics.show_usage(await asyncio.to_thread(service.meter.everybody))
-    return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    service.metrics.ready.set(await unready(service) is None)
+    text = await asyncio.to_thread(service.metrics.render)  # some of it is looked up in the database
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def unready(service: Service) -> str | None:

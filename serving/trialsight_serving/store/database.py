@@ -60,6 +60,14 @@ class Database:
         with self.write() as connection:
             return work(connection)
 
+    def size_bytes(self) -> int:
+        """What it takes on its disk."""
+        if self._file is None:
+            with self.read() as connection:
+                return int(connection.execute(sa.text("SELECT pg_database_size(current_database())")).scalar_one())
+        files = (self._file, self._file.with_name(f"{self._file.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     def close(self) -> None:
         self.engine.dispose()
 
