@@ -205,7 +205,8 @@ class Recipe:
     """`variants`: forms of the graph that the package shall hold beside fp32, each as far as it passes its gate.
     `fp16`: half the size, fp32's speed. `int8`: faster. `bf16`: fp32's graph by OpenVINO in bfloat16, for processors
     with AMX. `thresholds`: T1 and T2 that people chose, by model version; a version that isn't named has those of its
-    calibration."""
+    calibration. `promotion`: whether a person or the worker promotes a retrained version, both through the gate;
+    `promotion_margin`: by how much it may be worse than the champion on the test parts."""
 
     name: str
     product: str = ""
@@ -222,8 +223,12 @@ class Recipe:
     thresholds: dict[str, Chosen] = field(default_factory=dict)
     deadline_ms: int = 2000
     seed: int = 0
+    promotion: Literal["manual", "automatic"] = "manual"
+    promotion_margin: float = 0.02
 
     def __post_init__(self) -> None:
+        if not 0 <= self.promotion_margin <= 1:
+            raise ValueError(f"promotion_margin must lie between 0 and 1, got {self.promotion_margin}")
         if not NAME.fullmatch(self.name):
             raise ValueError(
                 f"name {self.name!r} must be 1-63 of a-z, 0-9, '-' and '_', and start with a letter or a digit"

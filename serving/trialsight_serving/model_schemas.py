@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from trialsight.verdict import Thresholds, Verdict
+from trialsight_serving.models.gate import Condition, Gate, remedy, said
+from trialsight_serving.store.promotions import PromotionRecord
 from trialsight_serving.store.shadows import Evidence, ShadowRecord
 
 _THRESHOLDS: JsonDict = {"t1": 24.1, "t2": 28.7, "region": 28.7}
@@ -96,7 +98,8 @@ class VersionOut(BaseModel):
 
 
 class ModelDetail(BaseModel):
-    """Versions newest first; empty with a `registry_problem` while MLflow is away."""
+    """Versions newest first; empty with a `registry_problem` while MLflow is away. `promotion`: how the live version
+    became champion, null where there is no record of it."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -113,6 +116,7 @@ class ModelDetail(BaseModel):
                             "is_loaded": True,
                         }
                     ],
+                    "promotion": None,
                     "registry_problem": None,
                 }
             ]
@@ -120,6 +124,7 @@ class ModelDetail(BaseModel):
     )
     model: ModelOut
     versions: list[VersionOut]
+    promotion: "PastPromotionOut | None"
     registry_problem: str | None
 
 
@@ -127,8 +132,62 @@ _Reason = Field(min_length=1, max_length=1000, description="Why; kept in the aud
 _Version = Field(pattern=r"^[0-9]{1,9}$", examples=["4"])
 
 
+class ConditionOut(BaseModel):
+    """One line of the gate. `case`: what was found; `figures`: by which numbers; `said`: both in English. `remedy`:
+    what to do where it does not hold."""
+
+    name: str = Field(examples=["escapes"])
+    case: str = Field(examples=["caught"])
+    holds: bool
+    figures: dict[str, Any] = Field(examples=[{"known": 3, "again": 0, "parts": ""}])
+    said: str = Field(examples=["all 3 known escapes are caught"])
+    remedy: str = Field(examples=[""])
+
+    @classmethod
+    def of(cls, condition: Condition) -> "ConditionOut":
+        words = "" if condition.holds else remedy(condition)
+        return cls(**condition.to_json(), said=said(condition), remedy=words)
+
+
+class GateOut(BaseModel):
+    """What the gate asks of a promotion: `golden` frames right, no known `escapes` passing again, the false-reject
+    `promise` stated, the `comparison` with the champion not worse beyond the recipe's margin, a named `approver`."""
+
+    recipe: str = Field(examples=["bracket"])
+    version: str = Field(examples=["4"])
+    champion: str | None = Field(examples=["3"])
+    holds: bool
+    conditions: list[ConditionOut]
+
+    @classmethod
+    def of(cls, gate: Gate) -> "GateOut":
+        lines = [ConditionOut.of(one) for one in gate.conditions]
+        return cls(recipe=gate.recipe, version=gate.version, champion=gate.champion, holds=gate.holds, conditions=lines)
+
+
+def _condition(kept: dict[str, Any]) -> Condition:
+    return Condition(kept["name"], kept["case"], kept["figures"])
+
+
+class PastPromotionOut(BaseModel):
+    """How the live version became champion: through which gate, and who answers for it."""
+
+    version: str
+    previous: str | None
+    approver: str
+    reason: str
+    promoted_at: datetime
+    conditions: list[ConditionOut]
+
+    @classmethod
+    def of(cls, record: PromotionRecord) -> "PastPromotionOut":
+        values = {name: getattr(record, name) for name in cls.model_fields if name != "conditions"}
+        return cls(**values, conditions=[ConditionOut.of(_condition(one)) for one in record.gate])
+
+
 class PromoteIn(BaseModel):
-    """`line`: bind this line to the recipe too; lines without a recipe are bound in any case."""
+    """`line`: bind this line to the recipe too; lines without a recipe are bound in any case. `approver`: who answers
+    for it, where that is somebody else than whoever asks."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"version": "4", "reason": "fewer false rejects"}]}
@@ -136,6 +195,7 @@ class PromoteIn(BaseModel):
     version: str = _Version
     reason: str = _Reason
     line: str | None = Field(default=None, max_length=64)
+    approver: str | None = Field(default=None, max_length=200)
 
 
 class RollbackIn(BaseModel):
@@ -194,8 +254,8 @@ class EvidenceOut(BaseModel):
 
 
 class PromotionOut(BaseModel):
-    """`version` is live now. `lines`: newly bound to the recipe. `golden`: how the gate went. `evidence`: what it
-    said of live frames beside the champion before."""
+    """`version` is live now. `lines`: newly bound to the recipe. `golden`: how its golden frames went; `gate`: all that
+    was asked, null for a rollback. `evidence`: what it said of live frames beside the champion before."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -207,6 +267,7 @@ class PromotionOut(BaseModel):
                     "lines": [],
                     "seconds": 0.4,
                     "golden": [_GOLDEN],
+                    "gate": None,
                     "evidence": _EVIDENCE,
                 }
             ]
@@ -218,6 +279,7 @@ class PromotionOut(BaseModel):
     lines: list[str]
     seconds: float
     golden: list[GoldenOut]
+    gate: GateOut | None
     evidence: EvidenceOut | None
 
 

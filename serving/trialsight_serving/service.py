@@ -62,7 +62,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     writer = Writer(database)
     images = open_images(settings)
     disks = ThreadPoolExecutor(FILE_THREADS, "disk")
-    tenants = Tenants(partial(_models_of, settings, database, writer))
+    tenants = Tenants(partial(_models_of, settings, database, writer, images))
     outbox = Drainer(settings.outbox, database, writer, settings.paths.root / "outbox.lock")
     space = Space(images, settings.paths.root, settings.disk_min_free_mb * 2**20)
     housekeeping = Housekeeping(settings, database, images, space, writer.transact)
@@ -119,10 +119,10 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
 
 
 def _models_of(
-    settings: Settings, database: Database, writer: Writer, organisation: str
+    settings: Settings, database: Database, writer: Writer, images: ImageStore, organisation: str
 ) -> tuple[ModelManager, Follower]:
     paths, limits, fastest = settings.paths, settings.limits, settings.fastest_runtime
-    manager = ModelManager(paths, database, writer, limits, settings.model_memory_mb, fastest, organisation)
+    manager = ModelManager(paths, database, writer, images, limits, settings.model_memory_mb, fastest, organisation)
     return manager, Follower(manager, database, settings.poll_s)
 
 

@@ -64,5 +64,10 @@ def test_decisions_become_the_next_model(run, serve, tmp_path: Path) -> None:
         assert {one["version"] for one in versions} == {"1", "2"}
         promoted = client.post("/v1/models/plate/promote", json={"version": "2", "reason": "retrained"})
         assert promoted.status_code == 200, promoted.text
+        lines = {one["name"]: one["case"] for one in promoted.json()["gate"]["conditions"]}
+        assert (lines["golden"], lines["comparison"]) == ("right", "kept")
         live = client.get("/v1/models/plate").json()["model"]
         assert (live["version"], live["previous"]) == ("2", "1")
+    # Nobody has compared the old version with the new champion yet, so that is done first.
+    back = run("promote", "plate", 1, *acme)
+    assert "than champion 2 by more than 0.02" in back.stdout + back.stderr

@@ -1,11 +1,14 @@
 """A real little model, a home that holds it, and the service on a real socket."""
 
+import json
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from trialsight.card import Card, GoldenFrame, Preparation, Promise, Provenance
+from trialsight.compared import Compared, tag_of
 from trialsight.files import sha256_of
 from trialsight.home import Home
 from trialsight.package import GOLDEN, GRAPH, write_card
@@ -175,15 +179,36 @@ def register(home: Home, package: Path, recipe: str = RECIPE) -> str:
     return str(client.create_model_version(recipe, f"runs:/{run_id}/package", run_id).version)
 
 
+def record_compared(home: Home, champion: str, version: str, recipe: str = RECIPE, **figures: Any) -> None:
+    """What `trialsight compare --record` does; as good as the champion where `figures` don't say otherwise."""
+    from mlflow import MlflowClient
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_graph(Path(folder) / GRAPH)  # every package's is the same
+        graph = sha256_of(Path(folder) / GRAPH)
+    pairs = {"image_auroc": (0.99, 0.99), "escape_rate": (0.0, 0.0), "false_reject_rate": (0.0, 0.0)}
+    found = Compared(graph, graph, "0" * 64, 20, 10, **{**pairs, **figures})
+    client = MlflowClient(home.tracking_uri, home.tracking_uri)
+    client.set_model_version_tag(recipe, version, tag_of(champion), json.dumps(found.to_json()))
+
+
+@pytest.fixture(name="record_compared")
+def record_compared_() -> Callable[..., None]:
+    return record_compared
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Versions 1 and 2 of `blob` are fine (2 rejects from 25 on), 3 has a golden frame that can't come right."""
+    """Versions 1 and 2 of `blob` are fine (2 rejects from 25 on), 3 has a golden frame that can't come right. Each is
+    recorded to be as good as the others."""
     folder = tmp_path_factory.mktemp("template")
     home = Home.at(folder / "home")
     stricter = replace(THRESHOLDS, t1=10, t2=25)
     register(home, write_package(folder / "one"))
     register(home, write_package(folder / "two", change=lambda card: replace(card, thresholds=stricter)))
     register(home, write_package(folder / "three", change=wrong_golden))
+    for champion, version in permutations("123", 2):
+        record_compared(home, champion, version)
     return home.root
 
 

@@ -13,8 +13,11 @@ import pytest
 
 from trialsight.errors import TrialsightError
 from trialsight.home import Home
+from trialsight.package import RECIPE
+from trialsight.recipe import Recipe
 from trialsight_serving.jobs.open import open_worker
 from trialsight_serving.jobs.process import CancelledError, run_command
+from trialsight_serving.store.jobs import update_job
 
 FRAMES, PNG = "/v1/lines/L1/frames", {"Content-Type": "image/png"}
 TRIALSIGHT = str(Path(sys.executable).with_name("trialsight"))
@@ -103,6 +106,39 @@ def test_a_job_that_its_worker_left_is_taken_up_again(promoted: Home, serve, bad
     assert (job["state"], job["attempts"]) == ("failed", 2)
     entries = [entry["what"] for entry in _audit(promoted)]
     assert [what for what in entries if what.startswith("job.")] == ["job.queued", "job.ended"]
+
+
+@pytest.mark.parametrize("says", ["manual", "automatic"])
+def test_a_worker_promotes_only_where_the_recipe_says_so(
+    promoted: Home, serve, register, write_package, record_compared, eventually, tmp_path: Path, says: str
+) -> None:
+    """The job was left behind its challenger; the rest of it goes through the same gate as anybody's promotion."""
+    folder = write_package(tmp_path / "package")
+    (folder / RECIPE).write_text(Recipe("blob", promotion=says).to_yaml())
+    version = register(promoted, folder)
+    earlier = ("labels", "set", "train", "compare", "escapes")
+    with serve(promoted) as client:
+        for refused in (True, False):
+            job_id = client.post("/v1/models/blob/retrain").json()["id"]
+            results = {step: {} for step in earlier} | {"challenger": {"version": version}}
+            with open_worker(promoted.root) as opened:
+                with opened.database.write() as connection:
+                    update_job(connection, job_id, results=results)
+                opened.worker.run_next(threading.Event())
+            job = client.get(f"/v1/jobs/{job_id}").json()
+            assert job["state"] == "done", job["problem"]
+            outcome = job["results"]["promote"]
+            if says == "manual":
+                assert outcome == {"version": None}
+            elif refused:
+                assert "was not compared with champion 1" in outcome["why"]
+            record_compared(promoted, "1", version)
+        assert outcome["version"] == (version if says == "automatic" else None)
+        expected = version if says == "automatic" else "1"
+        eventually(lambda: client.get("/v1/models/blob").json()["model"]["version"] == expected)
+        if says == "automatic":
+            past = client.get("/v1/models/blob").json()["promotion"]
+            assert past["approver"] == "recipe blob, asked by local"
 
 
 def _audit(home: Home) -> list[dict[str, str]]:

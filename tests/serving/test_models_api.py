@@ -42,12 +42,20 @@ def test_promoted_over_http_it_is_live_at_once_and_so_is_the_way_back(
     assert Registry(promoted).aliases()[RECIPE] == {"champion": "1", "previous": "2"}
     database = open_database(Settings(home=promoted.root))
     with database.read() as connection:
-        kept = [(one.what, one.who, one.old, one.new) for one in entries(connection)][-2:]
+        promoted_, back_ = list(entries(connection))[-2:]
     database.close()
-    assert kept == [
-        ("model.promoted", "local", {"version": "1"}, {"version": "2", "reason": "stricter"}),
-        ("model.rolled_back", "local", {"version": "2"}, {"version": "1", "reason": "too strict"}),
+    gate = promoted_.new.pop("gate")
+    assert (promoted_.what, promoted_.who, promoted_.old) == ("model.promoted", "local", {"version": "1"})
+    assert promoted_.new == {"version": "2", "reason": "stricter"}
+    assert [(one["name"], one["case"], one["holds"]) for one in gate] == [
+        ("golden", "right", True),
+        ("escapes", "none", True),
+        ("promise", "stated", True),
+        ("comparison", "kept", True),
+        ("approver", "named", True),
     ]
+    assert (back_.what, back_.who) == ("model.rolled_back", "local")
+    assert (back_.old, back_.new) == ({"version": "2"}, {"version": "1", "reason": "too strict"})
 
 
 REFUSED = {

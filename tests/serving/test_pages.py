@@ -13,6 +13,7 @@ from trialsight.verdict import Verdict
 from trialsight_serving.access.keys import make_key
 from trialsight_serving.access.principal import Role
 from trialsight_serving.model_schemas import VersionState
+from trialsight_serving.models.gate import CASES, REFUSING
 from trialsight_serving.routes.wall import Alarm
 from trialsight_serving.schemas_review import DecisionKind, ReviewState
 from trialsight_serving.settings import Settings
@@ -71,7 +72,9 @@ def used_keys() -> set[str]:
     used |= {f"key.{action}" for action in re.findall(r'action: "(\w+)"', written["static"])}
     used |= {f"role.{role}" for role in Role}
     used |= {f"job.{state}" for state in JobState} | {f"standing.{state}" for state in VersionState}
-    used |= {f"step.{step}" for step in ("labels", "set", "train", "compare", "escapes", "challenger")}
+    used |= {f"step.{step}" for step in ("labels", "set", "train", "compare", "escapes", "challenger", "promote")}
+    used |= {f"gate.{name}.{case}" for name, cases in CASES.items() for case in cases}
+    used |= {f"gate.{name}.{case}_remedy" for name, cases in CASES.items() for case in cases if case in REFUSING}
     used |= {f"cameras.{fault}" for fault in ("silent", "clock", "lost")}
     used |= {f"thresholds.row_{row}" for row in ("t1", "t2", "overkill", "escape", "load", "cost")}
     used |= {f"thresholds.cost_{name}" for name in ("escape", "overkill", "review")}
@@ -198,11 +201,11 @@ def test_the_models_page_lets_engineers_change_and_reviewers_look(
             change = {"version": version, "reason": "test"}
             assert client.post("/v1/models/blob/promote", json=change, headers=engineer).status_code == 200
         seen = client.get("/models", headers=engineer).text
-        assert _buttons(seen) == ["Roll back to 2", "Promote 3", "Promote 2", "Retrain"]
+        assert _buttons(seen) == ["Roll back to 2", "Promote 3", "Check 3", "Promote 2", "Check 2", "Retrain"]
         assert re.findall(r'class="standing">([^<]+)<', seen) == ["Previous champion", "Champion"]
         assert "<td>1.0000</td>" in seen, "the champion's image AUROC"
         chinese = client.get("/models?lang=zh", headers=engineer).text
-        assert _buttons(chinese) == ["回退到版本 2", "启用版本 3", "启用版本 2", "再训练"]
+        assert _buttons(chinese) == ["回退到版本 2", "启用版本 3", "检查 3", "启用版本 2", "检查 2", "再训练"]
         looked = client.get("/models?lang=en", headers=headers[Role.REVIEWER])
         assert looked.status_code == 200
         assert "Previous champion" in looked.text

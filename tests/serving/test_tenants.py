@@ -95,6 +95,7 @@ DOORS: dict[tuple[str, str], tuple[Any, bool]] = {
     ("POST", "/v1/lines/{line}/drift/reference"): (CHANGING, False),
     ("GET", "/v1/models"): (READING, False),
     ("GET", "/v1/models/{recipe}"): (READING, False),
+    ("GET", "/v1/models/{recipe}/gate"): (CHANGING, False),
     ("POST", "/v1/models/{recipe}/promote"): (CHANGING, False),
     ("POST", "/v1/models/{recipe}/rollback"): (CHANGING, False),
     ("PUT", "/v1/models/{recipe}/challenger"): (CHANGING, False),

@@ -126,6 +126,9 @@ def compare(
     report: Annotated[
         Path | None, typer.Option(help="Write the differences and disagreements as an HTML file.")
     ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep it in the registry: the gate asks for it when B is promoted over A.")
+    ] = False,
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -135,14 +138,19 @@ def compare(
     from trialsight.files import write_atomic
     from trialsight.home import Home
     from trialsight.inspector import Inspector
+    from trialsight_datasets import read_image_set
+    from trialsight_training.champion import compared_of, keep_compared, versions_of
     from trialsight_training.choose import choose_package, measured_set
     from trialsight_training.compare import compare as compare_evaluations
     from trialsight_training.evaluate import evaluate_package
     from trialsight_training.progress import Progress
     from trialsight_training.report import comparison_report
+    from trialsight_training.track import open_client
 
-    inspectors = [Inspector.load(choose_package(name, Home.at(home)), threads=2) for name in (a, b)]
-    image_set = measured_set(data)
+    folders = choose_package(a, Home.at(home)), choose_package(b, Home.at(home))
+    versions = versions_of(a, b, Home.at(home), folders) if record else None
+    inspectors = [Inspector.load(folder, threads=2) for folder in folders]
+    image_set = read_image_set(data) if record else measured_set(data)  # that there are no test parts is a finding too
     progress = Progress()
     evaluations = []
     for name, inspector in zip((a, b), inspectors, strict=True):
@@ -150,9 +158,11 @@ def compare(
             evaluations.append(evaluate_package(inspector, image_set.test, step))
     found = compare_evaluations(*evaluations)
     holds = None if margin is None else found.keeps(margin)
+    cards = (inspectors[0].card, inspectors[1].card)
     if report is not None:
-        cards = (inspectors[0].card, inspectors[1].card)
         write_atomic(report, comparison_report((a, b), cards, found, image_set, margin).encode())
+    if versions is not None:
+        keep_compared(open_client(Home.at(home)), *versions, compared_of(found, *cards, image_set.version()))
     if as_json:
         typer.echo(json.dumps({"a": a, "b": b, "margin": margin, "holds": holds, **found.to_json()}))
     else:

@@ -28,7 +28,7 @@ class Run:
         from mlflow.entities import Metric, Param, RunTag
 
         now = int(time.time() * 1000)
-        with _explained(self.client.tracking_uri):
+        with explained(self.client.tracking_uri):
             self.client.log_batch(
                 self.run_id,
                 metrics=[Metric(key, value, now, 0) for key, value in metrics.items() if value is not None],
@@ -37,11 +37,11 @@ class Run:
             )
 
     def log_folder(self, folder: Path, under: str) -> None:
-        with _explained(self.client.tracking_uri):
+        with explained(self.client.tracking_uri):
             self.client.log_artifacts(self.run_id, str(folder), under)
 
     def log_file(self, file: Path) -> None:
-        with _explained(self.client.tracking_uri):
+        with explained(self.client.tracking_uri):
             self.client.log_artifact(self.run_id, str(file))
 
     def register(self) -> str:
@@ -49,7 +49,7 @@ class Run:
         from mlflow.exceptions import MlflowException
         from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
-        with _explained(self.client.tracking_uri):
+        with explained(self.client.tracking_uri):
             try:
                 self.client.create_registered_model(self.recipe)
             except MlflowException as error:
@@ -59,7 +59,7 @@ class Run:
             return str(self.client.create_model_version(self.recipe, source, self.run_id).version)
 
     def end(self, status: str) -> None:
-        with _explained(self.client.tracking_uri):
+        with explained(self.client.tracking_uri):
             self.client.set_terminated(self.run_id, status)
 
 
@@ -80,25 +80,35 @@ def tracking(home: Home, recipe: str) -> Iterator[Callable[[], Run]]:
         opening.result().end("FINISHED")
 
 
-def _open(home: Home, recipe: str) -> Run:
+def open_client(home: Home) -> Any:
+    """An mlflow.MlflowClient of the home's store."""
     from mlflow import MlflowClient
 
     for chatty in ("mlflow", "alembic"):  # they set their own level when they are imported
         logging.getLogger(chatty).setLevel(logging.WARNING)
     uri = home.tracking_uri
-    local = uri.startswith("sqlite:///")
-    if local:
+    if _is_local(uri):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    with _explained(uri):
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    with explained(uri):
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _open(home: Home, recipe: str) -> Run:
+    client = open_client(home)
+    with explained(home.tracking_uri):
         experiment = client.get_experiment_by_name(recipe)
-        location = (home.mlflow_artifacts / recipe).as_uri() if local else None
+        location = (home.mlflow_artifacts / recipe).as_uri() if _is_local(home.tracking_uri) else None
         number = experiment.experiment_id if experiment else client.create_experiment(recipe, location)
         return Run(client, client.create_run(number).info.run_id, recipe)
 
 
+def _is_local(uri: str) -> bool:
+    return uri.startswith("sqlite:///")
+
+
 @contextmanager
-def _explained(uri: str) -> Iterator[None]:
+def explained(uri: str) -> Iterator[None]:
+    """MLflow's errors as TrialsightError."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -19,6 +19,7 @@ from trialsight_datasets.library import Library, set_name
 from trialsight_datasets.pixels import upright_size
 from trialsight_datasets.sample import ImageSet
 from trialsight_training.calibrate import calibrate, check_count
+from trialsight_training.champion import compare_with_champion
 from trialsight_training.evaluate import Evaluation, evaluate_package
 from trialsight_training.fit import fit
 from trialsight_training.geometry import preparer_for
@@ -146,6 +147,7 @@ def train_package(
             report.replace(beside)
             if state_beside(folder).is_file():
                 state_beside(folder).replace(state_beside(target))
+        compare_with_champion(opened.client, home, model, version, card, evaluation, progress)
     seconds = progress.seconds | {"total": round(time.perf_counter() - started, 2)}
     return Trained(recipe, version, opened.run_id, target, beside, card, evaluation, seconds)
 

@@ -82,6 +82,8 @@ def _say(job: "JobRecord") -> None:
     typer.echo(
         f"version {version} is no challenger: {why}"
         if why
+        else f"version {version} is the champion now, as the recipe says"
+        if results["promote"]["version"]
         else f"version {version} runs as challenger; make it the champion: {promote}"
     )
 

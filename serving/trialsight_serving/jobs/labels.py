@@ -17,7 +17,6 @@ from trialsight_serving.store.standing import DECIDED
 from trialsight_serving.store.tables import frames, parts
 
 GOOD, UNNAMED = "good", "defect"
-ESCAPE = "missed_defect"
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/bmp": ".bmp", "image/tiff": ".tiff"}
 
 
@@ -28,7 +27,6 @@ class Labelled:
     frame: FrameRecord
     label: str
     mask_sha256: str | None
-    escaped: bool
 
 
 def labelled_frames(connection: Connection, organisation: str, recipe: str) -> list[Labelled]:
@@ -75,11 +73,11 @@ def _of_part(connection: Connection, organisation: str, part_id: str, recipe: st
     newest = {frame.view: frame for frame in reversed(frames_of_part(connection, organisation, part_id))}
     mine = [frame for frame in newest.values() if frame.recipe == recipe]
     if now.outcome == "good":
-        return [Labelled(frame, GOOD, None, False) for frame in mine]
+        return [Labelled(frame, GOOD, None) for frame in mine]
     masks = {frame: mask.sha256 for frame, mask in masks_of(connection, organisation, part_id).items() if mask.area_px}
-    label, escaped = now.decision.defect_class or UNNAMED, now.decision.decision == ESCAPE
+    label = now.decision.defect_class or UNNAMED
     judged = [frame for frame in mine if frame.id == now.decision.frame_id or frame.id in masks]
-    return [Labelled(frame, label, masks.get(frame.id), escaped) for frame in judged]
+    return [Labelled(frame, label, masks.get(frame.id)) for frame in judged]
 
 
 def _fetch(images: ImageStore, sha256: str, path: Path) -> None:

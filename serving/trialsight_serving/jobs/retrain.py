@@ -12,9 +12,9 @@ from trialsight.errors import TrialsightError
 from trialsight.home import Home, model_name
 from trialsight.inspector import Inspector
 from trialsight.package import RECIPE
-from trialsight.verdict import Verdict
 from trialsight_serving.jobs.labels import Labelled, labelled_frames, write_labels
-from trialsight_serving.models.changes import Change, move_challenger, pass_gate
+from trialsight_serving.models.changes import Change, load_version, move_challenger, move_champion, pass_gate
+from trialsight_serving.models.gate import Gate, Gatekeeper, recipe_of
 from trialsight_serving.models.registry import CHAMPION, Registry
 from trialsight_serving.store.database import Database
 from trialsight_serving.store.images import ImageStore
@@ -46,6 +46,7 @@ class Retraining:
             ("compare", self._compare),
             ("escapes", self._escapes),
             ("challenger", self._challenge),
+            ("promote", self._promote),
         ):
             if name not in results:
                 results[name] = step(results)
@@ -93,34 +94,48 @@ class Retraining:
         report = self.folder / "comparison.html"
         model = model_name(self.job.recipe, self.job.organisation_id)
         names = [f"{model}/{one}" for one in (champion, version)]
-        words = ["compare", *names, "--data", results["set"]["path"], "--report", str(report)]
+        words = ["compare", *names, "--data", results["set"]["path"], "--report", str(report), "--record"]
         found = self.run([*words, "--home", str(self.home.root)])
         kept = ("differences", "transitions", "false_rejects", "escapes")
         return {name: found[name] for name in kept} | {"report": str(report)}
 
     def _escapes(self, results: dict[str, Any]) -> dict[str, Any]:
         """Defects that a model let pass before: none may pass again."""
-        escaped = [one for one in self._labelled() if one.escaped]
-        inspector = Inspector.load(self._package(results["train"]["version"]))
-        again = [one.frame.part for one in escaped if self._passes(inspector, one)]
-        return {"known": len(escaped), "again": again}
+        _, gate = self._gate(results["train"]["version"])
+        figures = next(one.figures for one in gate.conditions if one.name == "escapes")
+        return {"known": figures["known"], "again": figures["again"], "parts": figures["parts"]}
 
     def _challenge(self, results: dict[str, Any]) -> dict[str, Any]:
         version = str(results["train"]["version"])
         if again := results["escapes"]["again"]:
-            return {"version": None, "why": f"{len(again)} known escapes would pass again, first {again[0]}"}
+            parts = results["escapes"]["parts"]
+            return {"version": None, "why": f"{again} known escapes would pass again: {parts}"}
         registry = self._registry()
         pass_gate(registry.package(self.job.recipe, version), self.job.recipe, version)
         change = Change(self.job.asked_by, f"retrained by job {self.job.id}", self.job.organisation_id)
         move_challenger(registry, self.database, self.job.recipe, version, change)
         return {"version": version}
 
-    def _passes(self, inspector: Inspector, one: Labelled) -> bool:
-        try:
-            data = self.images.get(one.frame.image_sha256)
-        except FileNotFoundError:
-            return False
-        return inspector(data).verdict is Verdict.PASS
+    def _promote(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Only where the recipe says so, and through the same gate as anybody's wish; the service follows the alias."""
+        version = results["challenger"]["version"]
+        if version is None or recipe_of(self._package(version)).promotion != "automatic":
+            return {"version": None}
+        inspector, gate = self._gate(version)
+        change = Change("worker", f"retrained by job {self.job.id}", self.job.organisation_id)
+        if not gate.holds:
+            return {"version": None, "why": self._keeper().refuse(gate, change.by).problem}
+        move_champion(self._registry(), self.database, inspector.card, gate, None, change)
+        return {"version": version}
+
+    def _gate(self, version: str) -> tuple[Inspector, Gate]:
+        """A recipe that says `promotion: automatic` answers for it, as does whoever asked for the retraining."""
+        inspector, report = load_version(self._registry().package(self.job.recipe, version), self.job.recipe, version)
+        approver = f"recipe {self.job.recipe}, asked by {self.job.asked_by}"
+        return inspector, self._keeper().judge(inspector, version, report, approver)
+
+    def _keeper(self) -> Gatekeeper:
+        return Gatekeeper(self._registry(), self.database, self.images, self.job.organisation_id)
 
     def _labelled(self) -> list[Labelled]:
         with self.database.read() as connection:

@@ -16,10 +16,12 @@ from trialsight.image import Limits
 from trialsight.inspector import Inspector
 from trialsight.package import Package
 from trialsight_serving.access.organisations import need_organisation
+from trialsight_serving.models.gate import Gate, GateError
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from trialsight_serving.store import audit
 from trialsight_serving.store.database import Database
 from trialsight_serving.store.lines import ActiveModel, bind_line, bind_unbound_lines, list_lines, set_active
+from trialsight_serving.store.promotions import PromotionRecord, insert_promotion
 from trialsight_serving.store.shadows import Evidence, evidence
 from trialsight_serving.store.tables import ORGANISATION
 
@@ -34,15 +36,18 @@ class Change:
     reason: str = ""
     organisation: str = ORGANISATION
 
-    def record(self, connection: Connection, what: str, recipe: str, old: str | None, new: str | None) -> None:
+    def record(
+        self, connection: Connection, what: str, recipe: str, old: str | None, new: str | None, **more: object
+    ) -> None:
         """From version `old` to version `new`, with the reason."""
-        words = {"version": new} | ({"reason": self.reason} if self.reason else {})
+        words = {"version": new, **({"reason": self.reason} if self.reason else {}), **more}
         audit.record(connection, self.organisation, self.by, what, f"model/{recipe}", {"version": old}, words)
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """`previous`: the version that `rollback` would bring back. `lines`: those newly bound to the recipe."""
+    """`previous`: the version that `rollback` would bring back. `lines`: those newly bound to the recipe. `gate`: the
+    golden frames; `conditions`: all that was asked."""
 
     recipe: str
     version: str
@@ -50,6 +55,7 @@ class Promotion:
     lines: tuple[str, ...]
     seconds: float
     gate: GateReport | None = None
+    conditions: Gate | None = None
     evidence: Evidence | None = None
 
 
@@ -64,15 +70,11 @@ class Challenge:
     evidence: Evidence | None = None
 
 
-class GateError(TrialsightError):
-    """The gate refused; the champion stays what it was."""
-
-
-def pass_gate(
+def load_version(
     package: Package, recipe: str, version: str, limits: Limits | None = None, runtimes: Path | None = None
 ) -> tuple[Inspector, GateReport]:
     """Load a version and run its golden frames. `runtimes`: load the fastest of its forms on this machine, which are
-    remembered in that folder; None: fp32. Raises GateError naming the frame that failed, or PackageError."""
+    remembered in that folder; None: fp32. Raises PackageError."""
     if package.card.recipe != recipe:
         raise TrialsightError(
             f"version {version} of {recipe} holds a package of recipe {package.card.recipe}", "train it again"
@@ -82,22 +84,34 @@ def pass_gate(
     else:
         inspector, choice = load_fastest(package, runtimes, limits)
         log.info("runtime chosen", recipe=recipe, version=version, runtime=str(choice))
-    report = run_gate(inspector)
+    return inspector, run_gate(inspector)
+
+
+def pass_gate(
+    package: Package, recipe: str, version: str, limits: Limits | None = None, runtimes: Path | None = None
+) -> tuple[Inspector, GateReport]:
+    """`load_version`. Raises GateError naming the golden frame that failed."""
+    inspector, report = load_version(package, recipe, version, limits, runtimes)
+    check_golden(recipe, version, report)
+    return inspector, report
+
+
+def check_golden(recipe: str, version: str, report: GateReport) -> None:
+    """Raises GateError naming the golden frame that failed."""
     if not report.ok:
         raise GateError(
             f"the gate refused {recipe} version {version}: {'; '.join(report.problems)}",
             "the champion stays as it is; train again or check the golden frames",
         )
-    return inspector, report
 
 
 def move_champion(
-    registry: Registry, database: Database, card: Card, version: str, line: str | None, change: Change
+    registry: Registry, database: Database, card: Card, gate: Gate, line: str | None, change: Change
 ) -> Promotion:
-    """The aliases, then pointer and lines in one transaction. Of a version that has passed the gate; with the
+    """The aliases, then pointer, lines and record in one transaction. Of a version that has passed the gate; with the
     evidence against the champion before."""
     started = time.monotonic()
-    recipe = card.recipe
+    recipe, version = card.recipe, gate.version
     _check(database, line, change.organisation)
     aliases = registry.aliases().get(recipe, {})
     current = aliases.get(CHAMPION)
@@ -109,7 +123,8 @@ def move_champion(
     with database.write() as connection:
         pointer = ActiveModel(recipe, version, card.graph_sha256, datetime.now(UTC))
         set_active(connection, pointer, change.organisation)
-        change.record(connection, "model.promoted", recipe, current, version)
+        change.record(connection, "model.promoted", recipe, current, version, gate=gate.to_json())
+        insert_promotion(connection, _promoted(gate, current, change))
         if line is not None:
             bind_line(connection, line, recipe, change.organisation, who=change.by)
             bound = [line]
@@ -120,7 +135,20 @@ def move_champion(
             seen = evidence(connection, change.organisation, recipe, current, version)
     previous = current if current != version else aliases.get(PREVIOUS)
     seconds = round(time.monotonic() - started, 3)
-    return Promotion(recipe, version, previous, tuple(bound), seconds, evidence=seen)
+    return Promotion(recipe, version, previous, tuple(bound), seconds, conditions=gate, evidence=seen)
+
+
+def _promoted(gate: Gate, previous: str | None, change: Change) -> PromotionRecord:
+    return PromotionRecord(
+        organisation_id=change.organisation,
+        recipe=gate.recipe,
+        version=gate.version,
+        previous=previous,
+        approver=gate.approver,
+        reason=change.reason,
+        promoted_at=datetime.now(UTC),
+        gate=gate.to_json(),
+    )
 
 
 def swap_aliases(registry: Registry, recipe: str, champion: str, previous: str) -> None:

@@ -17,17 +17,19 @@ def promote(
     home: _Home = None,
     line: Annotated[str | None, typer.Option(help="Bind this line to the recipe.")] = None,
     reason: _Reason = "",
+    approver: Annotated[str | None, typer.Option(help="Who answers for it; else whoever types this.")] = None,
     organisation: _Organisation = "default",
     as_json: _Json = False,
 ) -> None:
-    """Make a version the champion, if its golden frames get the verdicts they must."""
+    """Make a version the champion, if it passes the gate (docs/promotion.md)."""
     from trialsight.home import Home
     from trialsight_serving.models.promotion import promote as run
 
-    done = run(Home.at(home), recipe, version, line, reason, organisation)
+    done = run(Home.at(home), recipe, version, line, reason, organisation, approver)
     bound = f", now on line {', '.join(done.lines)}" if done.lines else ""
-    assert done.gate is not None
-    text = f"{recipe} version {version} is champion ({len(done.gate.results)} golden frames right){bound}"
+    assert done.conditions is not None
+    text = f"{recipe} version {version} is champion{bound}"
+    text += "".join(f"\n  {line}" for line in done.conditions.lines())
     if done.evidence is not None and done.evidence.frames:
         text += f"\n  {done.evidence}"
     _print(done, text, as_json)

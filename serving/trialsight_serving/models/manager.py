@@ -17,15 +17,18 @@ from trialsight_serving.models.changes import (
     Challenge,
     Change,
     Promotion,
+    check_golden,
+    load_version,
     move_challenger,
     move_champion,
-    pass_gate,
     swap_aliases,
 )
 from trialsight_serving.models.chosen import PeoplesThresholds
+from trialsight_serving.models.gate import Gate, Gatekeeper
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, Registry, RegistryError
 from trialsight_serving.models.shelf import LiveModel, Shelf, memory_bytes
 from trialsight_serving.store.database import Database
+from trialsight_serving.store.images import ImageStore
 from trialsight_serving.store.lines import ActiveModel, LineRecord, list_lines, set_active
 from trialsight_serving.store.writer import Writer
 
@@ -57,6 +60,7 @@ class ModelManager:
         home: Home,
         database: Database,
         writer: Writer,
+        images: ImageStore,
         limits: Limits,
         memory_mb: int,
         fastest: bool = True,
@@ -68,6 +72,7 @@ class ModelManager:
         self.changes: Counter[str] = Counter()
         self.faults: dict[tuple[str, str], Fault] = {}  # by recipe and alias
         self.behind: dict[str, tuple[str, str]] = {}  # rolled back while MLflow was away: champion and previous
+        self.gatekeeper = Gatekeeper(self.registry, database, images, organisation)
         self._people = PeoplesThresholds(organisation)
         self._database, self._writer, self._limits = database, writer, limits
         self._runtimes = home.runtimes if fastest else None
@@ -108,12 +113,24 @@ class ModelManager:
             self._people.refresh(connection)
             self._lines = {line.name: line for line in list_lines(connection, self.organisation)}
 
-    def promote(self, recipe: str, version: str, line: str | None, change: Change) -> Promotion:
-        """Through the gate to champion, and live when it returns. Raises GateError, PackageError, RegistryError."""
+    def judge(self, recipe: str, version: str, approver: str) -> Gate:
+        """How the gate would find a promotion now; changes nothing. Raises PackageError, RegistryError."""
+        return self._judge(self._load(recipe, version), approver)
+
+    def promote(
+        self, recipe: str, version: str, line: str | None, change: Change, approver: str | None = None
+    ) -> Promotion:
+        """Through the gate to champion, and live when it returns. `approver` None: whoever asks.
+
+        Raises GateError, PackageError, RegistryError.
+        """
         started = time.monotonic()
-        model = self.take(recipe, version)
+        model = self._load(recipe, version)
+        gate = self._judge(model, change.by if approver is None else approver)
+        if not gate.holds:
+            raise self.gatekeeper.refuse(gate, change.by)
         with self._lock:
-            done = move_champion(self.registry, self._database, model.card, version, line, change)
+            done = move_champion(self.registry, self._database, model.card, gate, line, change)
             self._swap(model, done.previous)
             self.changes[recipe] += 1
         self.refresh_lines()
@@ -144,8 +161,19 @@ class ModelManager:
         return done
 
     def take(self, recipe: str, version: str, expected_sha256: str | None = None, must_fit: bool = False) -> LiveModel:
-        """Already loaded, or fetched, verified, loaded, warmed (by its golden frames) and gated. Raises
+        """Already loaded, or fetched, verified, loaded, warmed (by its golden frames) and gated by them. Raises
         TrialsightError, NoRoomError where it `must_fit` the budget and doesn't."""
+        model = self._load(recipe, version, expected_sha256, must_fit)
+        check_golden(recipe, version, model.gate)
+        with self._lock:
+            self._shelf.put(model)
+        return model
+
+    def _judge(self, model: LiveModel, approver: str) -> Gate:
+        return self.gatekeeper.judge(model.inspector, model.version, model.gate, approver, model.thresholds)
+
+    def _load(self, recipe: str, version: str, expected_sha256: str | None = None, must_fit: bool = False) -> LiveModel:
+        """As `take`, whatever its golden frames said."""
         with self._lock:
             model = self._shelf.find((recipe, version))
         if model is None:
@@ -158,10 +186,8 @@ class ModelManager:
                     f"{recipe} version {version} would take {needed / 2**20:.0f} MB of memory, beyond the budget",
                     "bind a line to the recipe, or raise model_memory_mb in the service's settings",
                 )
-            inspector, report = pass_gate(package, recipe, version, self._limits, self._runtimes)
+            inspector, report = load_version(package, recipe, version, self._limits, self._runtimes)
             model = LiveModel(recipe, version, inspector, report, datetime.now(UTC), needed, self._people)
-        with self._lock:
-            self._shelf.put(model)
         return model
 
     def follow_champion(self, model: LiveModel, seen: int) -> None:

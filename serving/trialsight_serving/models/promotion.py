@@ -1,26 +1,33 @@
 """Promote, challenge and roll back from the command line; a running service follows within a second."""
 
+import contextlib
 import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from trialsight.engines import cores
 from trialsight.errors import TrialsightError
-from trialsight.home import ORGANISATION, Home
+from trialsight.home import ORGANISATION, Home, model_name
+from trialsight.inspector import Inspector
+from trialsight_serving.jobs.process import run_command
 from trialsight_serving.models.changes import (
     Challenge,
     Change,
     Promotion,
+    load_version,
     look_challenger,
     move_challenger,
     move_champion,
     pass_gate,
     swap_aliases,
 )
+from trialsight_serving.models.gate import Gatekeeper
 from trialsight_serving.models.registry import CHAMPION, PREVIOUS, Registry
 from trialsight_serving.settings import Settings
-from trialsight_serving.store.audit import operator
+from trialsight_serving.store.audit import named, operator
 from trialsight_serving.store.database import open_database
+from trialsight_serving.store.images import open_images
 from trialsight_serving.store.lines import ActiveModel, set_active
 
 
@@ -31,16 +38,43 @@ def promote(
     line: str | None = None,
     reason: str = "",
     organisation: str = ORGANISATION,
+    approver: str | None = None,
 ) -> Promotion:
-    """Raises GateError naming the golden frame that failed, PackageError or RegistryError; the alias then stays."""
+    """Through the gate. `approver` None: whoever types. Where nothing was recorded of the version beside the champion,
+    the two are compared first, if the set is at hand.
+
+    Raises GateError naming the conditions that failed, PackageError or RegistryError; the alias then stays.
+    """
     started = time.monotonic()
-    registry = Registry(home, organisation)
-    inspector, report = pass_gate(registry.package(recipe, version), recipe, version)
-    with closing(open_database(Settings(home=home.root))) as database:
-        done = move_champion(
-            registry, database, inspector.card, version, line, Change(operator(), reason, organisation)
-        )
+    registry, settings = Registry(home, organisation), Settings(home=home.root)
+    inspector, report = load_version(registry.package(recipe, version), recipe, version)
+    compare_first(home, registry, inspector, version, organisation)
+    change = Change(operator(), reason, organisation)
+    with closing(open_database(settings)) as database:
+        keeper = Gatekeeper(registry, database, open_images(settings), organisation)
+        gate = keeper.judge(inspector, version, report, named(operator()) if approver is None else approver)
+        if not gate.holds:
+            raise keeper.refuse(gate, change.by)
+        done = move_champion(registry, database, inspector.card, gate, line, change)
     return replace(done, seconds=round(time.monotonic() - started, 3), gate=report)
+
+
+def compare_first(home: Home, registry: Registry, inspector: Inspector, version: str, organisation: str) -> None:
+    """Have training measure the version beside the champion on the test parts of the version's set, unless it did.
+
+    Where that can't be done here, the gate says what is missing.
+    """
+    card = inspector.card
+    champion = registry.aliases().get(card.recipe, {}).get(CHAMPION)
+    found = next(home.sets.glob(f"*/{card.provenance.dataset_sha256}.json"), None)
+    if champion in (None, version) or found is None or registry.compared(card.recipe, champion, version) is not None:
+        return
+    model = model_name(card.recipe, organisation)
+    words = ["compare", f"{model}/{champion}", f"{model}/{version}", "--data", str(found), "--record"]
+    with contextlib.suppress(TrialsightError):
+        run_command(
+            [*words, "--home", str(home.root)], home.logs / "compare.txt", cores(), lambda *_: None, lambda: False
+        )
 
 
 def rollback(home: Home, recipe: str, reason: str = "", organisation: str = ORGANISATION) -> Promotion:

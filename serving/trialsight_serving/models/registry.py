@@ -1,6 +1,7 @@
 """MLflow's model registry, as far as serving needs it: aliases per recipe, and a version's package folder."""
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -12,10 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trialsight.compared import Compared, tag_of
 from trialsight.errors import PackageError, TrialsightError
 from trialsight.files import move_folder, remove_folder
 from trialsight.home import ORGANISATION, Home, model_name
 from trialsight.package import CARD, Package, load_package
+from trialsight.structure import structure
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -135,6 +138,22 @@ class Registry:
         if run_id not in self._run_metrics:
             self._run_metrics[run_id] = dict(client.get_run(run_id).data.metrics)
         return self._run_metrics[run_id]
+
+    def compared(self, recipe: str, champion: str, version: str) -> Compared | None:
+        """What training recorded of the version beside that champion; None where it recorded nothing."""
+        if not self._exists():
+            return None
+        try:
+            tags = self._open().get_model_version(self._name(recipe), version).tags or {}
+        except Exception as error:
+            raise self._away(error) from error
+        text = tags.get(tag_of(champion))
+        if text is None:
+            return None
+        try:
+            return structure(Compared, json.loads(text), "comparison")
+        except ValueError:  # of a newer release, say: as good as none
+            return None
 
     def folder(self, recipe: str, version: str) -> Path:
         """Where the local copy of a version lies, if it does."""

@@ -1,28 +1,23 @@
 """`/v1/lines/{line}/cameras/{view}` and `/v1/cameras`: how the cameras' agents are."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.engine import Connection
 
 from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
+from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import not_found
 from trialsight_serving.routes.frames import LineName
-from trialsight_serving.schemas import ProblemOut
 from trialsight_serving.store.cameras import CameraRecord, Fault, list_cameras, put_camera
 from trialsight_serving.store.lines import list_lines
 
 router = APIRouter(prefix="/v1", tags=["cameras"])
 ViewName = Annotated[str, Path(min_length=1, max_length=64, examples=["default"])]
 _DAY_MS = 86_400_000.0
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    404: {
-        "description": "No such line",
-        "content": {"application/problem+json": {"schema": ProblemOut.model_json_schema()}},
-    }
-}
+_PROBLEMS = problems({404: "No such line"})
 
 
 class CameraIn(BaseModel):

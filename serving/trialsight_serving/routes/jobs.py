@@ -23,7 +23,8 @@ _REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; 
 
 
 class JobOut(BaseModel):
-    """`results`: of each finished step. Steps of a retraining: labels, set, train, compare, escapes, challenger."""
+    """`results`: of each finished step. Steps of a retraining: labels, set, train, compare, escapes, challenger,
+    promote (only where the recipe says so)."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Path, Query
 
 from trialsight.errors import PackageError, TrialsightError
+from trialsight_serving.access.principal import LOCAL, Principal
 from trialsight_serving.deps import EngineerDep, ReviewerDep, ServiceDep
 from trialsight_serving.model_schemas import (
     ChallengerIn,
@@ -14,20 +15,25 @@ from trialsight_serving.model_schemas import (
     DisagreementOut,
     DisagreementPage,
     EvidenceOut,
+    GateOut,
     ModelDetail,
     ModelOut,
     ModelsOut,
+    PastPromotionOut,
     PromoteIn,
     PromotionOut,
     RollbackIn,
     VersionOut,
     VersionState,
 )
-from trialsight_serving.models.changes import Change, GateError, Promotion
+from trialsight_serving.models.changes import Change, Promotion
+from trialsight_serving.models.gate import GateError
 from trialsight_serving.models.manager import Fault, ModelManager
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, RegistryError, UnknownVersionError
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
+from trialsight_serving.store.audit import operator
+from trialsight_serving.store.promotions import last_promotion
 from trialsight_serving.store.shadows import disagreements, evidence
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -84,15 +90,30 @@ def get_model(recipe: RecipeName, service: ServiceDep, who: ReviewerDep) -> Mode
         )
         for info in infos
     ]
-    return ModelDetail(model=model, versions=versions, registry_problem=problem)
+    with service.database.read() as connection:
+        found = None if model.version is None else last_promotion(connection, who.organisation, recipe, model.version)
+    past = None if found is None else PastPromotionOut.of(found)
+    return ModelDetail(model=model, versions=versions, promotion=past, registry_problem=problem)
+
+
+@router.get("/{recipe}/gate", response_model=GateOut, responses=_PROBLEMS)
+def get_gate(
+    recipe: RecipeName,
+    version: Annotated[str, Query(pattern=r"^[0-9]{1,9}$", description="The version to be promoted")],
+    service: ServiceDep,
+    who: EngineerDep,
+) -> GateOut:
+    """How the gate would find the promotion of a version now, and what to do where it would refuse. Changes nothing."""
+    models = service.tenants.of(who.organisation)
+    return GateOut.of(_explained(lambda: models.judge(recipe, version, _person(who))))
 
 
 @router.post("/{recipe}/promote", response_model=PromotionOut, responses=_PROBLEMS)
 def promote(recipe: RecipeName, wanted: PromoteIn, service: ServiceDep, who: EngineerDep) -> PromotionOut:
-    """Make a version the champion, if its golden frames get the verdicts they must. It is live when this answers."""
+    """Make a version the champion, if it passes the gate. It is live when this answers."""
     change = Change(who.name, wanted.reason, who.organisation)
-    models = service.tenants.of(who.organisation)
-    return _promoted(_explained(lambda: models.promote(recipe, wanted.version, wanted.line, change)))
+    models, approver = service.tenants.of(who.organisation), wanted.approver or _person(who)
+    return _promoted(_explained(lambda: models.promote(recipe, wanted.version, wanted.line, change, approver)))
 
 
 @router.post("/{recipe}/rollback", response_model=PromotionOut, responses=_PROBLEMS)
@@ -149,6 +170,11 @@ def _pair(manager: ModelManager, recipe: str, champion: str | None, challenger: 
     return champion, challenger
 
 
+def _person(who: Principal) -> str:
+    """Who answers for a change. A service that asks nobody for a key serves this machine alone: its user does."""
+    return f"{who.name}:{operator().partition(':')[2]}" if who == LOCAL else who.name
+
+
 def _explained(work: Callable[[], T]) -> T:
     try:
         return work()
@@ -157,7 +183,11 @@ def _explained(work: Callable[[], T]) -> T:
     except RegistryError as error:
         headers = {"Retry-After": "10"}
         raise Problem(503, "registry-away", "The registry is away", error.problem, error.remedy, headers) from error
-    except (GateError, PackageError) as error:
+    except GateError as error:
+        lines = [] if error.gate is None else GateOut.of(error.gate).model_dump()["conditions"]
+        title = "The gate refused the model"
+        raise Problem(409, "gate-refused", title, error.problem, error.remedy, conditions=lines) from error
+    except PackageError as error:
         raise Problem(409, "gate-refused", "The gate refused the model", error.problem, error.remedy) from error
     except TrialsightError as error:
         raise Problem(409, "not-possible", "This can't be done now", error.problem, error.remedy) from error
@@ -173,6 +203,7 @@ def _promoted(done: Promotion) -> PromotionOut:
             "lines": list(done.lines),
             "seconds": done.seconds,
             "golden": golden,
+            "gate": None if done.conditions is None else GateOut.of(done.conditions),
             "evidence": None if done.evidence is None else EvidenceOut.of(done.evidence),
         }
     )

@@ -110,6 +110,11 @@ def operator() -> str:
         return "cli"
 
 
+def named(operator: str) -> str:
+    """The person in what `operator` gives, empty where it names none."""
+    return operator if operator.partition(":")[2] else ""
+
+
 def _entry(row: RowMapping) -> AuditEntry:
     return AuditEntry(**dict(row) | {"old": _value(row["old"]), "new": _value(row["new"])})
 

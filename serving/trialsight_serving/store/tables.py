@@ -210,6 +210,7 @@ decisions = sa.Table(
     sa.Index("ix_decisions_part", "part_id", "id"),
     sa.Index("ix_decisions_key", "organisation_id", "key", unique=True),
     sa.Index("ix_decisions_who", "organisation_id", "decided_by", "part_id"),
+    sa.Index("ix_decisions_kind", "organisation_id", "decision", "id"),
 )
 
 # Append-only: a person's mask of a frame's defects, a 1-bit PNG in the image store; the newest is the label.
@@ -302,4 +303,20 @@ cameras = sa.Table(
     sa.Column("lost_before", sa.BigInteger, nullable=False),
     sa.Column("last_frame_at", UtcTime),
     sa.Column("source", sa.String(200), nullable=False),
+)
+
+# Append-only: which version went live, through which gate, and who answered for it.
+promotions = sa.Table(
+    "promotions",
+    metadata,
+    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
+    _organisation(),
+    sa.Column("recipe", sa.String(64), nullable=False),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("previous", sa.String(32)),
+    sa.Column("approver", sa.String(200), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("promoted_at", UtcTime, nullable=False),
+    sa.Column("gate", sa.JSON, nullable=False),
+    sa.Index("ix_promotions_version", "organisation_id", "recipe", "version", "id"),
 )

@@ -52,7 +52,7 @@ def test_a_challenge_shows_its_evidence_and_ends_and_a_version_is_promoted_and_r
 
     page.get_by_label("Reason").fill("stricter")
     page.get_by_role("button", name="Promote 3").click()
-    page.wait_for_function("() => document.querySelector('#said').textContent.includes('bad.png')")  # the gate's word
+    page.wait_for_function("() => document.querySelector('.gate').textContent.includes('bad.png')")
     page.get_by_role("button", name="Promote 2").click()
     page.get_by_role("button", name="Roll back to 1").wait_for()
     assert client.get("/v1/models/blob").json()["model"]["version"] == "2"

@@ -1,6 +1,7 @@
 // The models page: changes that engineers make, each with a reason, and the jobs of each recipe as they go on.
 
-import { postJson, send } from "./post.js";
+import { showGate } from "./gate.js";
+import { fetchJson, postJson, Refused, send } from "./post.js";
 import { localTimes, text } from "./text.js";
 
 /**
@@ -22,15 +23,15 @@ export function start(main, app) {
   /** @type {number | undefined} */
   let timer;
 
-  /** @param {() => Promise<unknown>} work what the service does not take is said on the page */
+  /** @param {() => Promise<unknown>} work what the service does not take is said on the page, and given back */
   async function ask(work) {
     said.textContent = "";
     try {
       await work();
-      return true;
+      return null;
     } catch (error) {
       said.textContent = /** @type {Error} */ (error).message;
-      return false;
+      return /** @type {Error} */ (error);
     }
   }
 
@@ -45,15 +46,31 @@ export function start(main, app) {
   function useSection(section) {
     const recipe = section.dataset.recipe ?? "";
     const form = section.querySelector("form");
+    const gate = /** @type {HTMLElement} */ (section.querySelector(".gate"));
+    section.querySelector("tbody")?.addEventListener("click", async (event) => {
+      const version = event.target instanceof HTMLElement ? event.target.dataset.check : undefined;
+      if (!version) return;
+      await ask(async () => {
+        const found = await fetchJson(`/v1/models/${recipe}/gate?version=${version}`);
+        const title = text(found.holds ? "gate.would_hold" : "gate.would_fail", { version });
+        if (!gone) showGate(gate, title, found.conditions);
+      });
+    });
     form?.addEventListener("submit", async (event) => {
       event.preventDefault();
       const button = /** @type {HTMLButtonElement} */ (event.submitter);
-      const reason = String(new FormData(form).get("reason"));
+      const given = new FormData(form);
+      const version = button.dataset.version ?? "";
       const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (section.querySelectorAll("button"));
       for (const one of buttons) one.disabled = true;
-      const done = await ask(() => change(recipe, button.value, button.dataset.version, reason));
+      const fault = await ask(() => change(recipe, button.value, version, given));
       for (const one of buttons) one.disabled = false;
-      if (!done || gone) return;
+      if (gone) return;
+      if (fault instanceof Refused && fault.problem.conditions?.length) {
+        said.textContent = text("gate.refused", { version });
+        showGate(gate, said.textContent, fault.problem.conditions);
+      }
+      if (fault) return;
       form.reset();
       refresh();
     });
@@ -102,10 +119,12 @@ export function start(main, app) {
   };
 }
 
-/** @param {string} recipe @param {string} what @param {string | undefined} version @param {string} reason */
-function change(recipe, what, version, reason) {
+/** @param {string} recipe @param {string} what @param {string} version @param {FormData} given */
+function change(recipe, what, version, given) {
   const url = `/v1/models/${recipe}`;
-  if (what === "promote") return postJson(`${url}/promote`, { version, reason });
+  const reason = String(given.get("reason"));
+  const approver = String(given.get("approver") ?? "").trim() || null;
+  if (what === "promote") return postJson(`${url}/promote`, { version, reason, approver });
   if (what === "rollback") return postJson(`${url}/rollback`, { reason });
   return send("PUT", `${url}/challenger`, JSON.stringify({ version: null, reason }), "application/json");
 }
@@ -124,6 +143,9 @@ function row(job, mayCancel) {
   if (job.problem) item.append(element("span", job.problem));
   const outcome = job.results.challenger;
   if (outcome?.version) item.append(element("span", text("job.challenger", { version: outcome.version })));
+  const promoted = job.results.promote;
+  if (promoted?.version) item.append(element("span", text("job.promoted", { version: promoted.version })));
+  if (promoted?.why) item.append(element("span", text("job.not_promoted", { why: promoted.why })));
   if (outcome?.why) item.append(element("span", text("job.no_challenger", { why: outcome.why })));
   if (job.results.compare) {
     const link = document.createElement("a");

@@ -4,7 +4,13 @@
 export class Away extends Error {}
 
 /** The service took it as wrong; `message` says what. To send it again would change nothing. */
-export class Refused extends Error {}
+export class Refused extends Error {
+  /** @param {string} message @param {any} [problem] the whole answer */
+  constructor(message, problem = {}) {
+    super(message);
+    this.problem = problem;
+  }
+}
 
 /**
  * @param {string} method
@@ -17,9 +23,19 @@ export async function send(method, url, body, type) {
   /** @type {Record<string, string>} */
   const headers = { "Content-Type": type, Accept: "application/json" };
   if (document.body.dataset.csrf) headers["X-CSRF-Token"] = document.body.dataset.csrf;
+  return answerOf(() => fetch(url, { method, headers, body }));
+}
+
+/** @param {string} url */
+export function fetchJson(url) {
+  return answerOf(() => fetch(url, { headers: { Accept: "application/json" } }));
+}
+
+/** @param {() => Promise<Response>} ask @returns {Promise<any>} */
+async function answerOf(ask) {
   let response;
   try {
-    response = await fetch(url, { method, headers, body });
+    response = await ask();
   } catch (error) {
     throw new Away(/** @type {Error} */ (error).message);
   }
@@ -28,7 +44,7 @@ export async function send(method, url, body, type) {
   const why = answer.detail ?? `${response.status} ${response.statusText}`;
   // 401: the session ended; once somebody is logged in again it goes through.
   const later = response.status >= 500 || [401, 408, 429].includes(response.status);
-  throw new (later ? Away : Refused)(why);
+  throw later ? new Away(why) : new Refused(why, answer);
 }
 
 /** @param {string} url @param {unknown} data */
