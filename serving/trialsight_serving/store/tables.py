@@ -309,8 +309,8 @@ cameras = sa.Table(
 promotions = sa.Table(
     "promotions",
     metadata,
-    sa.Column("id", _Sequence, primary_key=True, autoincrement=True),
-    _organisation(),
+    sa.Column("id", SEQUENCE, primary_key=True, autoincrement=True),
+    organisation_id(),
     sa.Column("recipe", sa.String(64), nullable=False),
     sa.Column("version", sa.String(32), nullable=False),
     sa.Column("previous", sa.String(32)),
