@@ -32,16 +32,20 @@ def simulate(
     test_good: Annotated[int, typer.Option(help="Good parts to test on.")] = 10,
     defects: Annotated[int, typer.Option(help="Defective parts of each kind to test on.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same images.")] = 0,
-    size: Annotated[int, typer.Option(help="Side of the square images in pixels.")] = 512,
+    size: Annotated[
+        int | None, typer.Option(help="Side of the square images in pixels; else 512, or the line's.")
+    ] = None,
     severity: Annotated[float, typer.Option(min=0, max=1, help="0: hard to see, 1: gross.")] = 0.7,
+    line: Annotated[Path | None, typer.Option(help="A virtual line's YAML file; else the demo's plate.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a simulated product in the MVTec layout: good parts, and defects with exact masks."""
     import json
 
     from trialsight_datasets.simulate.dataset import Plan, write_simulated
+    from trialsight_datasets.simulate.line import load_line
 
-    plan = Plan(good, test_good, defects, seed, size, severity)
+    plan = Plan(good, test_good, defects, seed, size, severity, None if line is None else load_line(line))
     with _progress("simulating", plan.total) as advance:
         image_set = write_simulated(out, plan, advance)
     summary = {"root": str(image_set.root), "counts": image_set.counts(), "version": image_set.version(), "seed": seed}

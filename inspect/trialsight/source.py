@@ -23,6 +23,7 @@ class CameraFrame:
 
 
 class FrameSource(Protocol):
-    def __call__(self, seed: int, defect_share: float) -> Iterator[CameraFrame]:
-        """Endless frames. `defect_share`: the share of parts that are defective, 0..1."""
+    def __call__(self, seed: int, defect_share: float, line: str | None = None) -> Iterator[CameraFrame]:
+        """Endless frames. `defect_share`: the share of parts that are defective, 0..1. `line`: a file that says more,
+        named after the source's name and a colon."""
         ...

@@ -2,7 +2,18 @@
 
 from trialsight_datasets.simulate.camera import Camera
 from trialsight_datasets.simulate.defects import DEFAULT_SEVERITY, KINDS
+from trialsight_datasets.simulate.line import Line, load_line
 from trialsight_datasets.simulate.simulator import GOOD, SimulatedFrame, Simulator
 from trialsight_datasets.simulate.wear import Wear
 
-__all__ = ["DEFAULT_SEVERITY", "GOOD", "KINDS", "Camera", "SimulatedFrame", "Simulator", "Wear"]
+__all__ = [
+    "DEFAULT_SEVERITY",
+    "GOOD",
+    "KINDS",
+    "Camera",
+    "Line",
+    "SimulatedFrame",
+    "Simulator",
+    "Wear",
+    "load_line",
+]

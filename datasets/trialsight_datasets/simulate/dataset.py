@@ -15,20 +15,23 @@ from trialsight.files import move_folder, remove_folder
 from trialsight_datasets.read import read_image_set
 from trialsight_datasets.sample import GOOD, ImageSet
 from trialsight_datasets.simulate.defects import DEFAULT_SEVERITY, KINDS
+from trialsight_datasets.simulate.line import Line
 from trialsight_datasets.simulate.simulator import Simulator
 from trialsight_datasets.simulate.source import FIRST_INDEX
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`good` parts to train on, `test_good` to test on, `defects` of each kind to test on."""
+    """`good` parts to train on, `test_good` to test on, `defects` of each kind to test on. `line`: None for the usual
+    plate; one that names its defects gives their severities too."""
 
     good: int = 20
     test_good: int = 10
     defects: int = 4
     seed: int = 0
-    size_px: int = 512
+    size_px: int | None = None
     severity: float = DEFAULT_SEVERITY
+    line: Line | None = None
 
     def __post_init__(self) -> None:
         if self.good < 1 or self.test_good < 0 or self.defects < 0:
@@ -42,12 +45,22 @@ class Plan:
 
     @property
     def total(self) -> int:
-        return self.good + self.test_good + self.defects * len(KINDS)
+        return self.good + self.test_good + self.defects * len(self.kinds)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return KINDS if self.line is None else self.line.kinds
+
+    def severity_of(self, index: int, kind: str) -> float:
+        if self.line is None or kind not in self.line.defects:
+            return self.severity
+        rng = np.random.default_rng([self.seed, index, FIRST_INDEX])
+        return float(rng.uniform(*self.line.defects[kind].severity))
 
     def frames(self) -> Iterator[tuple[str, str, str | None]]:
         """Split, name and defect of each image, in the order of the parts' indices."""
         groups: list[tuple[str, int, str | None]] = [("train", self.good, None), ("test", self.test_good, None)]
-        groups += [("test", self.defects, kind) for kind in KINDS]
+        groups += [("test", self.defects, kind) for kind in self.kinds]
         for split, count, kind in groups:
             for number in range(count):
                 yield split, f"{number:03d}", kind
@@ -61,11 +74,14 @@ def write_simulated(out: Path, plan: Plan, on_image: Callable[[], None] | None =
     out = out.expanduser().resolve()
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise TrialsightError(f"{out} exists already", "name a folder that doesn't, or remove this one")
-    simulator = Simulator(plan.seed, plan.size_px)
+    simulator = Simulator(plan.seed, plan.size_px, line=plan.line)
     unfinished = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         for index, (split, name, kind) in enumerate(plan.frames()):
-            frame = simulator.good(index) if kind is None else simulator.defective(index, kind, plan.severity)
+            if kind is None:
+                frame = simulator.good(index)
+            else:
+                frame = simulator.defective(index, kind, plan.severity_of(index, kind))
             _write(unfinished / split / frame.label / f"{name}.jpg", frame.jpeg)
             if frame.label != GOOD:
                 _write(unfinished / "ground_truth" / frame.label / f"{name}_mask.png", _png(frame.mask))

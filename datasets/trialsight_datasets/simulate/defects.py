@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from trialsight_datasets.simulate.brush import Canvas, Spot, on_face, on_outline, stroke
-from trialsight_datasets.simulate.part import CHAMFER, DRILLED, FIXTURE, LIGHT, Floats
+from trialsight_datasets.simulate.part import FIXTURE, Floats
 
 DEFAULT_SEVERITY = 0.7
 STEEL, FRACTURE = np.array([0.95, 0.95, 0.95]), np.array([0.5, 0.49, 0.48])
@@ -49,8 +49,9 @@ def dent(canvas: Canvas, rng: np.random.Generator, severity: float) -> None:
     reach = spot.distance
     inside = (reach < 1) & (canvas.part.complete.inside_px[spot.window] > 0.5)
     wall = reach * np.maximum(1 - reach**2, 0) ** 2 / 0.286  # slope: 0 at the centre and the rim, 1 halfway
-    lamp_u = np.cos(turn) * LIGHT[0] + np.sin(turn) * LIGHT[1]
-    lamp_v = np.cos(turn) * LIGHT[1] - np.sin(turn) * LIGHT[0]
+    light = canvas.part.toward
+    lamp_u = np.cos(turn) * light[0] + np.sin(turn) * light[1]
+    lamp_v = np.cos(turn) * light[1] - np.sin(turn) * light[0]
     toward = (u * lamp_u + v * lamp_v) / np.maximum(reach, 1e-6)
     strength = 0.4 + 0.65 * severity
     shade = 1 - strength * wall * toward - 0.3 * strength * np.maximum(1 - reach**2, 0) ** 2
@@ -88,16 +89,17 @@ def chip(canvas: Canvas, rng: np.random.Generator, severity: float) -> None:
 
 
 def missing_hole(canvas: Canvas, rng: np.random.Generator, severity: float) -> None:
-    """One of the four holes was never drilled; below severity 0.5 it was begun and shows as a shallow pit."""
+    """One of the holes was never drilled; below severity 0.5 it was begun and shows as a shallow pit."""
     part = canvas.part
-    name = DRILLED[rng.integers(len(DRILLED))]
+    drilled = part.product.drilled
+    name = drilled[rng.integers(len(drilled))]
     x, y, radius = part.hole_px(name)
-    spot = Spot(part.size_px, x, y, radius, reach=1 + CHAMFER * part.size_px / radius)
+    spot = Spot(part.size_px, x, y, radius, reach=1 + part.product.chamfer * part.size_px / radius)
     lacking = part.without(name)
     pit = 1 - 0.9 * np.clip(1 - 2 * severity, 0, 1) * np.clip((0.9 - spot.distance) * 6, 0, 1)
     filled = canvas.scene.paint(lacking, spot.window) * pit[..., np.newaxis]
-    drilled = lacking.reflectance[spot.window] != part.complete.reflectance[spot.window]
-    canvas.blend(spot.window, drilled.astype(np.float32), filled)
+    changed = lacking.reflectance[spot.window] != part.complete.reflectance[spot.window]
+    canvas.blend(spot.window, changed.astype(np.float32), filled)
 
 
 PAINTERS: dict[str, Painter] = {

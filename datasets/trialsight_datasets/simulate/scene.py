@@ -1,4 +1,4 @@
-"""One view of one part: fresh brushed metal, a pose within the fixture's play, and the lamp of the moment."""
+"""One view of one part: its own fresh surface, a pose within the fixture's play, and the lamps of the moment."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsight_datasets.simulate.material import draw_grain, draw_sheen, grain_of, tint_of
 from trialsight_datasets.simulate.part import Floats, Part, Surface
 
 Window = tuple[slice, slice]  # rows and columns of the part
 WHOLE: Window = (slice(None), slice(None))
-METAL_TINT = (1.0, 0.985, 0.955)  # RGB; warm steel under a white lamp
-TEXTURE = 0.085  # standard deviation of the brushing, as a share of the metal's brightness
+PLAY, TURN_DEG = 0.007, 1.0  # of the usual fixture: shares of the frame's side, and degrees
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Pose:
     scale: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, size_px: int) -> "Pose":
-        dx, dy = rng.uniform(-0.007, 0.007, 2) * size_px
-        return cls(float(dx), float(dy), float(rng.uniform(-1, 1)), float(rng.uniform(0.996, 1.004)))
+    def draw(cls, rng: np.random.Generator, size_px: int, play: float = PLAY, turn_deg: float = TURN_DEG) -> "Pose":
+        dx, dy = rng.uniform(-play, play, 2) * size_px
+        return cls(float(dx), float(dy), float(rng.uniform(-turn_deg, turn_deg)), float(rng.uniform(0.996, 1.004)))
 
     def matrix(self, size_px: int) -> NDArray[np.float64]:
         """(2, 3) affine from part coordinates to frame coordinates."""
@@ -36,35 +36,19 @@ class Pose:
         return matrix
 
 
-def brushed(rng: np.random.Generator, size_px: int) -> Floats:
-    """(S, S) float32 of mean 0 and standard deviation near 1: streaks along x of three lengths, and a slow cloud."""
-    texture = np.zeros((size_px, size_px), np.float32)
-    for length, share in ((0.25, 0.55), (0.05, 0.6), (0.01, 0.5)):
-        columns = max(4, round(1 / length)) + 2
-        streaks = rng.standard_normal((size_px, columns), np.float32)
-        texture += np.float32(share) * _stretch(streaks, size_px, cv2.INTER_LINEAR)
-    cloud = _stretch(rng.standard_normal((6, 6), np.float32), size_px, cv2.INTER_CUBIC)
-    return np.asarray(cv2.GaussianBlur(texture, (1, 3), 0.6) + np.float32(0.35) * cloud, np.float32)
-
-
-def _stretch(noise: Floats, size_px: int, interpolation: int) -> Floats:
-    return np.asarray(cv2.resize(noise, (size_px, size_px), interpolation=interpolation), np.float32)
-
-
-def draw_sheen(rng: np.random.Generator, size_px: int) -> Floats:
-    """(S, 1): brushing scatters light across its direction, so a lamp shows as a band along it."""
-    y = np.linspace(-0.5, 0.5, size_px, dtype=np.float32)[:, np.newaxis]
-    centre, strength = rng.uniform(-0.14, -0.08), rng.uniform(0.26, 0.32)
-    return np.asarray(strength * np.exp(-(((y - centre) / 0.22) ** 2)) - 0.08, np.float32)
-
-
-def draw_light(rng: np.random.Generator, size_px: int) -> Floats:
-    """(S, S, 1): brightness falls off away from the lamp; its level and place drift a little."""
-    axis = np.linspace(-0.5, 0.5, size_px, dtype=np.float32)
-    angle, slope = rng.normal(np.deg2rad(231), np.deg2rad(4)), rng.uniform(0.24, 0.32)
+def draw_light(rng: np.random.Generator, part: Part) -> Floats:
+    """(S, S, 1 or 3): brightness falls off away from a bar; its level and place drift a little."""
+    axis = np.linspace(-0.5, 0.5, part.size_px, dtype=np.float32)
+    bars = [lamp for lamp in part.lamps if lamp.kind == "bar"]
+    mean_deg = bars[0].angle_deg if bars else 231.0
+    angle, slope = rng.normal(np.deg2rad(mean_deg), np.deg2rad(4)), rng.uniform(0.24, 0.32)
     level = rng.uniform(0.97, 1.03)
+    if len(bars) < len(part.lamps):
+        slope *= sum(lamp.strength for lamp in bars) / sum(lamp.strength for lamp in part.lamps)
     plane = slope * (np.cos(angle) * axis[np.newaxis, :] + np.sin(angle) * axis[:, np.newaxis])
-    return np.asarray(level * (1 + plane), np.float32)[..., np.newaxis]
+    light = np.asarray(level * (1 + plane), np.float32)[..., np.newaxis]
+    colour = np.average([lamp.colour for lamp in part.lamps], axis=0, weights=[lamp.strength for lamp in part.lamps])
+    return light if (colour == 1).all() else light * colour.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -78,15 +62,16 @@ class Scene:
     light: Floats
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, part: Part) -> "Scene":
-        size = part.size_px
-        return cls(part, Pose.draw(rng, size), brushed(rng, size), draw_sheen(rng, size), draw_light(rng, size))
+    def draw(cls, rng: np.random.Generator, part: Part, play: float = PLAY, turn_deg: float = TURN_DEG) -> "Scene":
+        size, material = part.size_px, part.material
+        pose, grain = Pose.draw(rng, size, play, turn_deg), draw_grain(rng, material, size)
+        return cls(part, pose, grain, draw_sheen(rng, material, size), draw_light(rng, part))
 
     def paint(self, surface: Surface, window: Window = WHOLE) -> Floats:
         """(h, w, 3) linear RGB of a window on the part, in its own coordinates."""
-        brushing = np.float32(TEXTURE) * self.texture[window] + self.sheen[window[0]]
-        gray = surface.reflectance[window] * (1 + surface.metal[window] * brushing)
-        return np.asarray(gray[..., np.newaxis] * np.array(METAL_TINT, np.float32), np.float32)
+        grain = np.float32(grain_of(self.part.material)) * self.texture[window] + self.sheen[window[0]]
+        gray = surface.reflectance[window] * (1 + surface.metal[window] * grain)
+        return np.asarray(gray[..., np.newaxis] * np.array(tint_of(self.part.material), np.float32), np.float32)
 
     def view(self, painted: Floats) -> Floats:
         """The painted part as it lies in the frame, under the lamp: (S, S, 3) linear RGB."""

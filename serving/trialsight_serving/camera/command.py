@@ -8,7 +8,7 @@ import typer
 
 def camera(
     source: Annotated[
-        str, typer.Option(help="A folder, video:0, rtsp://…, genicam:PRODUCER.cti, or a named source as `simulated`.")
+        str, typer.Option(help="A folder, video:0, rtsp://…, genicam:PRODUCER.cti, or `simulated[:LINE.yaml]`.")
     ],
     line: Annotated[str, typer.Option(help="The line to post to.")] = "L1",
     url: Annotated[str, typer.Option(help="The service's address.")] = "http://127.0.0.1:8000",

@@ -22,7 +22,7 @@ def open_source(
     name: str, *, seed: int | None = None, defect_share: float = 0.3, watch: bool = False, encode: str = "jpeg"
 ) -> Source:
     """A folder (read once, or watched), `video:0`, `/dev/video0`, `rtsp://…` or a film, `genicam:PRODUCER.cti`, or a
-    named source. Raises TrialsightError for anything else."""
+    named source, such as `simulated` or `simulated:LINE.yaml`. Raises TrialsightError for anything else."""
     if Path(name).is_dir():
         return Folder(Path(name), watch, seed)
     if name.startswith(GENICAM):
@@ -31,8 +31,9 @@ def open_source(
         return Genicam(name.removeprefix(GENICAM), encode)
     if VIDEO.match(name) or Path(name).suffix.lower() in (".avi", ".mp4", ".mkv", ".mov"):
         return Video(name.removeprefix("video:"), encode)
-    if name in known():
-        return Named(name, seed or 0, defect_share)
+    base, _, line = name.partition(":")
+    if base in known():
+        return Named(base, seed or 0, defect_share, line or None)
     raise TrialsightError(
         f"--source {name} is neither a folder nor a source",
         f"give a folder, video:0, rtsp://…, genicam:PRODUCER.cti, or one of: {', '.join(known()) or 'none'}",
