@@ -105,7 +105,7 @@ class DetectorSpec:
     the backbone's usual ones. `bank_size`: patches that patch_memory keeps. `steps`: of training, for
     detectors with weights of their own; None takes the detector's usual number."""
 
-    name: Literal["patch_memory", "gaussian", "discriminator", "student_teacher", "segmenter"] = "patch_memory"
+    name: Literal["auto", "patch_memory", "gaussian", "discriminator", "student_teacher", "segmenter"] = "patch_memory"
     backbone: str = "shipped"
     layers: tuple[str, ...] = ()
     weights: str = "shipped"

@@ -19,11 +19,12 @@ from trialsight_training.progress import Progress
 
 SIDE = 128
 # Enough for defects that nobody could miss; training in earnest takes its usual number.
-STEPS = {"discriminator": 80, "student_teacher": 15, "segmenter": 50}
+STEPS = {"auto": 40, "discriminator": 80, "student_teacher": 15, "segmenter": 50}
 
 
 @pytest.mark.parametrize(
-    ("name", "labelled"), [*((name, 3 if name == "segmenter" else 0) for name in DETECTORS), ("discriminator", 3)]
+    ("name", "labelled"),
+    [*((name, 3 if name == "segmenter" else 0) for name in DETECTORS), ("discriminator", 3), ("auto", 3)],
 )
 def test_each_detector_learns_exports_and_finds_gross_defects(
     name: str, labelled: int, bracket_set: ImageSet, tiny_recipe: Recipe, tmp_path: Path
