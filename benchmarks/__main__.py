@@ -13,6 +13,7 @@ from trialsight.errors import TrialsightError
 PLACE = ROOT / ".bench"
 BENCHMARKS = {
     "inspection": "what an inspection costs beyond decode and session run, memory, anomalib's inferencers beside it",
+    "service": "HTTP to durable verdict over bare decode and run, overload, FastAPI and MLflow serving beside it",
     "store": "results coming in, lists and filters with a million results stored, on SQLite and PostgreSQL",
     "learning": "quality, fit time and frame time on the real sets, anomalib's PatchCore beside them",
     "viewer": "key press to next part drawn with 100,000 parts stored, and a 20-megapixel frame's zoom, in Chromium",
@@ -87,6 +88,20 @@ def viewer(
     from benchmarks.viewer import run
 
     typer.echo(run(place / "viewer", docs, few, many, presses))
+
+
+@app.command()
+def service(
+    rounds: Annotated[int, typer.Option(help="Laps of each server.", min=1)] = 10,
+    press_s: Annotated[float, typer.Option(help="Seconds of each load; 0: none.", min=0)] = 15,
+    shared: Shared = None,
+    place: Place = PLACE,
+    docs: Docs = DOCS,
+) -> None:
+    """What the service adds to a bare inspection, and what it does when too much comes."""
+    from benchmarks.service.run import run
+
+    typer.echo(run(shared_folder(shared), place / "service", docs, rounds, press_s))
 
 
 @app.command()

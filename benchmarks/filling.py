@@ -121,9 +121,8 @@ def _multiply(connection: Connection, start: int, end: int) -> None:
         shape = f"JOIN {table.name} AS shape ON shape.{order} = n % {_SHAPES} + 1"
         if order == "last_seq":
             shape += " AND shape.organisation_id = 'default'"
-        connection.exec_driver_sql(
-            f"INSERT INTO {table.name} ({', '.join(names)}) {series} SELECT {given} FROM s {shape} ORDER BY n"  # noqa: S608
-        )
+        into = f"INSERT INTO {table.name} ({', '.join(names)})"
+        connection.execute(sa.text(f"{into} {series} SELECT {given} FROM s {shape} ORDER BY n"))  # noqa: S608
 
 
 def _decide(connection: Connection) -> None:

@@ -10,17 +10,35 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx
 
-from benchmarks.service.load import Plan
+from benchmarks.report import ROOT
+from benchmarks.service.load import Plan, Seen
 from trialsight.errors import TrialsightError
 from trialsight_serving.demo.processes import TRIALSIGHT, check_port, run_step
 
 LINE = "L1"
 _PATIENCE_S = 120
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What a lap saw, and the processor time that the server spent on it."""
+
+    seen: Seen
+    cpu_s: float
+
+    @property
+    def frame_s(self) -> float:
+        """Mean time of an answered frame."""
+        return sum(self.seen.ms()) / len(self.seen.ms()) / 1000
+
+    @property
+    def frame_cpu_s(self) -> float:
+        return self.cpu_s / len(self.seen.ms())
 
 
 @dataclass(frozen=True)
@@ -36,11 +54,13 @@ class Door:
     content_type: str = "image/jpeg"
     headers: dict[str, str] = field(default_factory=dict)
 
-    def plan(self, clients: int, seconds: float, rate_hz: float | None = None, **headers: str) -> Plan:
+    def plan(self, clients: int, seconds: float, rate_hz: float | None = None, first: int = 0, **headers: str) -> Plan:
+        """`first`: which of its bodies comes first, so that a lap goes on where the one before it ended."""
+        first %= len(self.bodies)
         return Plan(
             url=self.url,
             path=self.path,
-            frames=self.bodies,
+            frames=self.bodies[first:] + self.bodies[:first],
             clients=clients,
             seconds=seconds,
             rate_hz=rate_hz,
@@ -58,6 +78,23 @@ class Door:
                 if folder.name.isdigit() and int(fields[2]) == self.group:
                     ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def drive(door: Door, plan: Plan) -> Driven:
+    """Raises TrialsightError where nothing was answered."""
+    cpu_s = door.cpu_s()
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.service.load"],
+        input=json.dumps(asdict(plan)),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    found = Driven(Seen(**json.loads(done.stdout)), door.cpu_s() - cpu_s)
+    if not found.seen.ms():
+        raise TrialsightError(f"{door.name} answered no frame: {found.seen.answers[:3]}")
+    return found
 
 
 @contextmanager
@@ -115,13 +152,19 @@ def _running(command: list[str], port: int, probe: str, log: Path, **environment
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow starts uvicorn by its name
     with log.open("w") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=out, env=os.environ | {"PATH": path} | environment, start_new_session=True
+            command,
+            stdout=out,
+            stderr=out,
+            env=os.environ | {"PATH": path} | environment,
+            cwd=ROOT,
+            start_new_session=True,
         )
     try:
         _wait_ready(f"{url}{probe}", process, log)
         yield url, os.getpgid(process.pid)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

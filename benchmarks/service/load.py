@@ -6,6 +6,7 @@ comes back, each of `clients` cameras at an even pace of its own with ±20 % jit
 frame should have left, so that a stalled sender hides nothing (coordinated omission).
 """
 
+import itertools
 import json
 import queue
 import random
@@ -108,14 +109,13 @@ def _request(plan: Plan, body: bytes) -> bytes:
 
 def _closed(plan: Plan, requests: list[bytes], answers: list[tuple[int, float]]) -> None:
     end = time.perf_counter() + plan.seconds
+    turn = itertools.cycle(requests)
 
-    def client(number: int) -> None:
+    def client(_: int) -> None:
         connection = Connection(plan.url)
-        at = number * len(requests) // plan.clients
         while (began := time.perf_counter()) < end:
-            status = connection.send(requests[at % len(requests)])
+            status = connection.send(next(turn))
             answers.append((status, 1000 * (time.perf_counter() - began)))
-            at += 1
         connection.close()
 
     _threads(client, plan.clients)

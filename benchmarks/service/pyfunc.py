@@ -2,7 +2,6 @@
 
 import base64
 from pathlib import Path
-from typing import Any
 
 import mlflow
 from mlflow.models import set_model
@@ -16,7 +15,7 @@ class Scores(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         self._bare = Bare(load_package(Path(context.artifacts["package"])))
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> list[float]:  # noqa: ARG002
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002 - MLflow makes a schema of hints
         return [self._bare(base64.b64decode(image)) for image in model_input["image"]]
 
 

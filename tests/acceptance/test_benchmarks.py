@@ -31,7 +31,13 @@ def test_the_list_names_every_benchmark() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--list"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["inspection", "store", "learning", "viewer"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "inspection",
+        "service",
+        "store",
+        "learning",
+        "viewer",
+    ]
 
 
 def test_a_missing_shared_folder_is_one_line(tmp_path: Path) -> None:

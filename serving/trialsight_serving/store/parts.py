@@ -14,6 +14,7 @@ VERDICTS = ("pass", "review", "reject", "no_verdict")
 Sort = Literal["newest", "score"]
 # Rows are stored in nearly the order in which their frames came in; this many may be out of it.
 _OUT_OF_ORDER = 1000
+_FEW = 200  # decisions of a person
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,11 @@ def _page(
     """One query for each verdict where verdicts are asked for: each is a range of an index in the list's own order,
     so that nothing is sorted, and what is read is what is shown."""
     clauses = _where(connection, organisation, wanted)
+    few = None if wanted.decided_by is None else _few_decided(connection, organisation, wanted.decided_by)
+    if few is not None:
+        clauses.append(parts.c.id.in_(few))
+    elif wanted.decided_by is not None:
+        clauses.append(_decided_by(organisation, wanted.decided_by))
     order = [parts.c.score, parts.c.last_seq] if wanted.sort == "score" else [parts.c.last_seq]
     if wanted.sort == "score":
         clauses.append(parts.c.score.is_not(None))
@@ -134,7 +140,8 @@ def _page(
     rows: list[RowMapping] = []
     for verdict in verdicts:
         query = sa.select(parts).where(*clauses, *([] if verdict is None else [parts.c.verdict == verdict]))
-        query = query.order_by(*(column if back else column.desc() for column in order)).limit(limit)
+        if few is None:
+            query = query.order_by(*(column if back else column.desc() for column in order)).limit(limit)
         rows.extend(connection.execute(query).mappings())
     rows.sort(key=lambda row: tuple(row[column.name] for column in order), reverse=not back)
     return [PartRecord(**row) for row in rows[:limit]]
@@ -157,15 +164,28 @@ def _where(connection: Connection, organisation: str, wanted: PartFilter) -> lis
         clauses.append(parts.c.score <= wanted.score_max)
     if wanted.view is not None:
         clauses.append(sa.exists().where(frames.c.part_id == parts.c.id, frames.c.view == wanted.view))
-    if wanted.decided_by is not None:
-        mine = sa.exists().where(
-            decisions.c.organisation_id == organisation,
-            decisions.c.decided_by == wanted.decided_by,
-            decisions.c.part_id == parts.c.id,
-        )
-        clauses.append(mine)
     clauses.extend(_within(connection, organisation, wanted))
     return clauses
+
+
+def _few_decided(connection: Connection, organisation: str, who: str) -> list[str] | None:
+    """The parts that somebody decided about, None where there are many: few are looked up one by one and sorted, for
+    among a million others they'd be long to find."""
+    mine = sa.select(decisions.c.part_id).where(
+        decisions.c.organisation_id == organisation, decisions.c.decided_by == who
+    )
+    found = list(connection.execute(mine.limit(_FEW + 1)).scalars())
+    return None if len(found) > _FEW else found
+
+
+def _decided_by(organisation: str, who: str) -> sa.ColumnElement[bool]:
+    """OFFSET: else PostgreSQL would join all decisions with all parts before it took a page of them."""
+    mine = sa.select(decisions.c.id).where(
+        decisions.c.organisation_id == organisation,
+        decisions.c.decided_by == who,
+        decisions.c.part_id == parts.c.id,
+    )
+    return mine.limit(1).offset(0).exists()
 
 
 def _within(connection: Connection, organisation: str, wanted: PartFilter) -> Iterator[sa.ColumnElement[bool]]:

@@ -146,6 +146,15 @@ def statements(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
     sa.event.remove(connection.engine, "before_cursor_execute", hear)
 
 
+def test_whether_a_person_decided_much_or_little_the_list_is_the_same(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = list_parts(connection, ORGANISATION, FILTERS["mine"], None, 23)
+    monkeypatch.setattr("trialsight_serving.store.parts._FEW", 3)
+    assert list_parts(connection, ORGANISATION, FILTERS["mine"], None, 23) == few
+    assert len(few) == 23
+
+
 @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
 def test_no_list_walks_the_table_or_sorts(connection: Connection, wanted: PartFilter) -> None:
     if connection.dialect.name != "sqlite":
