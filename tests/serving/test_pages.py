@@ -12,10 +12,10 @@ from trialsight.home import Home
 from trialsight.verdict import Verdict
 from trialsight_serving.access.keys import make_key
 from trialsight_serving.access.principal import Role
-from trialsight_serving.model_schemas import VersionState
 from trialsight_serving.models.gate import CASES, REFUSING
 from trialsight_serving.routes.wall import Alarm
-from trialsight_serving.schemas_review import DecisionKind, ReviewState
+from trialsight_serving.schemas.models import VersionState
+from trialsight_serving.schemas.review import DecisionKind, ReviewState
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import open_database
 from trialsight_serving.store.jobs import JobState

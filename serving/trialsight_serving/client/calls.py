@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter
 
 from trialsight.verdict import Verdict
-from trialsight_serving.model_schemas import ModelDetail, ModelsOut, PromotionOut
-from trialsight_serving.schemas import FrameOut, LineOut, PartDetail, PartPage, RecipeOut
-from trialsight_serving.schemas_access import MeOut
-from trialsight_serving.schemas_review import DecisionKind, DecisionOut, DefectClassOut
+from trialsight_serving.schemas.access import MeOut
+from trialsight_serving.schemas.inspection import FrameOut, LineOut, PartDetail, PartPage, RecipeOut
+from trialsight_serving.schemas.models import ModelDetail, ModelsOut, PromotionOut
+from trialsight_serving.schemas.review import DecisionKind, DecisionOut, DefectClassOut
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

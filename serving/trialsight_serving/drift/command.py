@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from trialsight_serving.schemas_drift import DriftOut
+    from trialsight_serving.schemas.drift import DriftOut
 
 
 def drift(

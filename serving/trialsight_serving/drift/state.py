@@ -3,7 +3,7 @@
 from sqlalchemy.engine import Connection
 
 from trialsight_serving.drift.tell import proposal
-from trialsight_serving.schemas_drift import AlarmOut, DriftOut, FindingOut, LookOut, WatchedOut, plain_values
+from trialsight_serving.schemas.drift import AlarmOut, DriftOut, FindingOut, LookOut, WatchedOut, plain_values
 from trialsight_serving.settings import DriftSettings
 from trialsight_serving.store.drift import (
     AlarmRecord,

@@ -10,7 +10,7 @@ from trialsight_serving.access.guard import COOKIE
 from trialsight_serving.openapi.errors import add_errors, shared
 from trialsight_serving.openapi.examples import example_of, with_nulls
 from trialsight_serving.problems import MEDIA_TYPE
-from trialsight_serving.schemas import ProblemOut
+from trialsight_serving.schemas.inspection import ProblemOut
 
 _METHODS = ("get", "put", "post", "delete", "patch")
 _WITHOUT_KEY = ("/livez", "/readyz")

@@ -17,7 +17,7 @@ from trialsight_serving.access.users import add_user, change_user, find_user, li
 from trialsight_serving.deps import AdministratorDep, AnyoneDep, OperatorDep, ServiceDep
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
-from trialsight_serving.schemas_access import (
+from trialsight_serving.schemas.access import (
     KeyIn,
     KeyOut,
     MeOut,

@@ -12,8 +12,8 @@ from trialsight_serving.deps import EngineerDep, ReviewerDep, ServiceDep
 from trialsight_serving.drift.state import alarm_out, drift_of
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.routes.frames import LineName
-from trialsight_serving.schemas import ProblemOut
-from trialsight_serving.schemas_drift import AcknowledgeIn, AlarmOut, DriftOut, ReferenceIn
+from trialsight_serving.schemas.drift import AcknowledgeIn, AlarmOut, DriftOut, ReferenceIn
+from trialsight_serving.schemas.inspection import ProblemOut
 from trialsight_serving.service import Service
 from trialsight_serving.store import audit
 from trialsight_serving.store.drift import Watched, acknowledge, begin_reference, list_references, open_alarms

@@ -26,8 +26,8 @@ from trialsight_serving.openapi.content import BINARY, IMAGES, file
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, frame_problem, not_found
 from trialsight_serving.routes.body import check_content_type, read_frame
-from trialsight_serving.schemas import FrameOut
-from trialsight_serving.schemas_time import Time
+from trialsight_serving.schemas.inspection import FrameOut
+from trialsight_serving.schemas.time import Time
 from trialsight_serving.service import Service
 from trialsight_serving.store.frames import FrameRecord, frame_by_id
 from trialsight_serving.store.maps import to_8_bit

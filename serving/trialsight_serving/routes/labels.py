@@ -18,7 +18,7 @@ from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.routes.body import read_frame
 from trialsight_serving.routes.frames import FrameId, find_file, find_frame
 from trialsight_serving.routes.parts import PartId
-from trialsight_serving.schemas_review import DefectClassOut, FrameLabel, LabelsOut, MaskOut, ReviewState
+from trialsight_serving.schemas.review import DefectClassOut, FrameLabel, LabelsOut, MaskOut, ReviewState
 from trialsight_serving.store.classes import list_classes
 from trialsight_serving.store.decisions import standing_of
 from trialsight_serving.store.frames import FrameRecord, frames_of_part

@@ -9,29 +9,26 @@ from fastapi import APIRouter, Path, Query
 from trialsight.errors import PackageError, TrialsightError
 from trialsight_serving.access.principal import LOCAL, Principal
 from trialsight_serving.deps import EngineerDep, ReviewerDep, ServiceDep
-from trialsight_serving.model_schemas import (
-    ChallengerIn,
-    ChallengerOut,
-    DisagreementOut,
-    DisagreementPage,
-    EvidenceOut,
-    GateOut,
-    ModelDetail,
-    ModelOut,
-    ModelsOut,
-    PastPromotionOut,
-    PromoteIn,
-    PromotionOut,
-    RollbackIn,
-    VersionOut,
-    VersionState,
-)
 from trialsight_serving.models.changes import Change, Promotion
 from trialsight_serving.models.gate import GateError
 from trialsight_serving.models.manager import Fault, ModelManager
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, RegistryError, UnknownVersionError
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
+from trialsight_serving.schemas.gate import GateOut, PastPromotionOut
+from trialsight_serving.schemas.models import (
+    ChallengerIn,
+    ChallengerOut,
+    ModelDetail,
+    ModelOut,
+    ModelsOut,
+    PromoteIn,
+    PromotionOut,
+    RollbackIn,
+    VersionOut,
+    VersionState,
+)
+from trialsight_serving.schemas.shadow import DisagreementOut, DisagreementPage, EvidenceOut
 from trialsight_serving.store.audit import operator
 from trialsight_serving.store.promotions import last_promotion
 from trialsight_serving.store.shadows import disagreements, evidence

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from trialsight.verdict import Verdict
 from trialsight_serving.access.principal import Principal
 from trialsight_serving.problems import Problem
-from trialsight_serving.schemas_time import Time
+from trialsight_serving.schemas.time import Time
 from trialsight_serving.store.parts import PartFilter, Place, Sort
 
 

@@ -13,8 +13,8 @@ from trialsight_serving.deps import ReviewerDep, ServiceDep
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.routes.part_query import PartQueryDep
-from trialsight_serving.schemas import FrameOut, PartDetail, PartOut, PartPage
-from trialsight_serving.schemas_review import BulkIn, BulkOut, DecisionIn, DecisionOut, RefusedPart
+from trialsight_serving.schemas.inspection import FrameOut, PartDetail, PartOut, PartPage
+from trialsight_serving.schemas.review import BulkIn, BulkOut, DecisionIn, DecisionOut, RefusedPart
 from trialsight_serving.service import Service
 from trialsight_serving.store.decisions import Decision, DecisionRefusedError, decisions_of, insert_decision
 from trialsight_serving.store.frames import frames_of_part

@@ -10,7 +10,7 @@ from trialsight.errors import RecipeError
 from trialsight.recipe import Recipe, parse_recipe
 from trialsight_serving.deps import EngineerDep, ReviewerDep, ServiceDep
 from trialsight_serving.problems import Problem, not_found
-from trialsight_serving.schemas import RecipeOut
+from trialsight_serving.schemas.inspection import RecipeOut
 from trialsight_serving.store.recipes import RecipeRecord, find_recipe, list_recipes, save_recipe
 
 router = APIRouter(prefix="/v1/recipes", tags=["recipes"])

@@ -11,7 +11,7 @@ from trialsight_serving.deps import AnyoneDep, HomeDep, ServiceDep
 from trialsight_serving.models.manager import ModelManager
 from trialsight_serving.models.shelf import LiveModel
 from trialsight_serving.openapi.content import text
-from trialsight_serving.schemas import LineOut, ModelRef, ReadyOut
+from trialsight_serving.schemas.inspection import LineOut, ModelRef, ReadyOut
 from trialsight_serving.service import Service
 
 router = APIRouter()

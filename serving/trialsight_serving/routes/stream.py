@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from trialsight_serving.deps import AnyoneDep, ReviewerDep, ServiceDep
 from trialsight_serving.problems import not_found
-from trialsight_serving.schemas import FrameOut
+from trialsight_serving.schemas.inspection import FrameOut
 from trialsight_serving.service import Service
 from trialsight_serving.store.frames import FrameRecord, frames_after, newest_seq
 

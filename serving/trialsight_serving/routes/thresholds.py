@@ -13,7 +13,7 @@ from trialsight_serving.models.choose import ChangedError, Choice, UnsafeError, 
 from trialsight_serving.models.shelf import LiveModel
 from trialsight_serving.problems import Problem
 from trialsight_serving.routes.recipes import RecipeName
-from trialsight_serving.schemas_thresholds import ChosenOut, Cuts, ScoresOut, ThresholdsIn, ThresholdsOut
+from trialsight_serving.schemas.thresholds import ChosenOut, Cuts, ScoresOut, ThresholdsIn, ThresholdsOut
 from trialsight_serving.service import Service
 from trialsight_serving.store.scores import scores_of
 

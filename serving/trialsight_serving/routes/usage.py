@@ -12,7 +12,7 @@ from trialsight.home import ORGANISATION_ID
 from trialsight_serving.access.meter import next_day, next_month
 from trialsight_serving.deps import OperatorDep, ReviewerDep, ServiceDep
 from trialsight_serving.problems import not_found
-from trialsight_serving.schemas_usage import DayOut, QuotaIn, UsageOut
+from trialsight_serving.schemas.usage import DayOut, QuotaIn, UsageOut
 from trialsight_serving.service import Service
 from trialsight_serving.store.usage import Quota, all_usage, set_quota, usage_by_day
 

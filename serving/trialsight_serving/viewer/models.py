@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request, Response
 
 from trialsight_serving.access.principal import Principal, Role
 from trialsight_serving.deps import ReviewerDep, ServiceDep
-from trialsight_serving.model_schemas import ModelDetail
 from trialsight_serving.models.registry import RegistryError
 from trialsight_serving.routes.cameras import get_cameras
 from trialsight_serving.routes.models import get_model
+from trialsight_serving.schemas.models import ModelDetail
 from trialsight_serving.service import Service
 from trialsight_serving.store.frames import frame_by_id
 from trialsight_serving.store.shadows import disagreements, evidence

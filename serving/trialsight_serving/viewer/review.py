@@ -11,8 +11,8 @@ from trialsight_serving.deps import ReviewerDep, ServiceDep
 from trialsight_serving.problems import not_found
 from trialsight_serving.routes.part_query import PartQuery, PartQueryDep
 from trialsight_serving.routes.parts import PartId
-from trialsight_serving.schemas import FrameOut
-from trialsight_serving.schemas_review import DecisionKind
+from trialsight_serving.schemas.inspection import FrameOut
+from trialsight_serving.schemas.review import DecisionKind
 from trialsight_serving.service import Service
 from trialsight_serving.store.classes import list_classes
 from trialsight_serving.store.decisions import decisions_of

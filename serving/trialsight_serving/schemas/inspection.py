@@ -8,7 +8,7 @@ from pydantic.config import JsonDict
 
 from trialsight.regions import Region
 from trialsight.verdict import Thresholds, Verdict
-from trialsight_serving.schemas_review import DecisionKind, DecisionOut, ReviewState
+from trialsight_serving.schemas.review import DecisionKind, DecisionOut, ReviewState
 from trialsight_serving.store.frames import FrameRecord
 from trialsight_serving.store.parts import PartRecord
 from trialsight_serving.store.recipes import RecipeRecord

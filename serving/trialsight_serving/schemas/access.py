@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from trialsight.home import ORGANISATION_ID
 from trialsight_serving.access.passwords import LONGEST, SHORTEST
 from trialsight_serving.access.principal import Role
-from trialsight_serving.schemas_time import ZonedTime
+from trialsight_serving.schemas.time import ZonedTime
 
 NAME = r"^[^\x00-\x1f\x7f]+$"
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NAME)]

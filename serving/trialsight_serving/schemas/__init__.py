@@ -1,0 +1,1 @@
+"""What the API takes and gives: one module an area, as `routes` has them."""
