@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -33,7 +34,11 @@ _UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class RegistryError(TrialsightError):
-    """The registry is away, or does not know the recipe or the version."""
+    """The registry is away, or does not know the recipe or the version. Addresses in its words lose the user and the
+    password that MLFLOW_TRACKING_URI may hold."""
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(re.sub(r"(?<=://)[^/@\s]+@", "", problem), remedy)
 
 
 @dataclass(frozen=True)

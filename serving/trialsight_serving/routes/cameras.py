@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine import Connection
 
 from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import not_found
 from trialsight_serving.routes.frames import LineName
+from trialsight_serving.schemas_time import ZonedTime
 from trialsight_serving.store.cameras import CameraRecord, Fault, list_cameras, put_camera
 from trialsight_serving.store.lines import list_lines
 
@@ -44,7 +45,7 @@ class CameraIn(BaseModel):
     waiting_frames: int = Field(ge=0, le=2**53)
     waiting_bytes: int = Field(ge=0, le=2**53)
     lost: int = Field(ge=0, le=2**53)
-    last_frame_at: AwareDatetime | None = None
+    last_frame_at: ZonedTime | None = None
     source: str = Field(default="", max_length=200)
 
 

@@ -11,6 +11,7 @@ from trialsight.errors import TrialsightError
 from trialsight.home import ORGANISATION_ID
 from trialsight_serving.access.meter import next_day, next_month
 from trialsight_serving.deps import OperatorDep, ReviewerDep, ServiceDep
+from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import not_found
 from trialsight_serving.schemas.usage import DayOut, QuotaIn, UsageOut
 from trialsight_serving.service import Service
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/v1", tags=["access"])
 OrganisationId = Annotated[str, Path(pattern=f"^{ORGANISATION_ID}$", examples=["acme"])]
 
 
-@router.get("/usage", response_model=UsageOut)
+@router.get("/usage", response_model=UsageOut, responses=problems({404: "No such organisation, or not yours"}))
 def get_usage(
     service: ServiceDep,
     who: ReviewerDep,

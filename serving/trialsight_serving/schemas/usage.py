@@ -12,7 +12,7 @@ def _number(value: Any) -> Any:
     return value
 
 
-Limit = Annotated[int, BeforeValidator(_number), Field(ge=0, le=2**53)]
+Limit = Annotated[int, Field(ge=0, le=2**53), BeforeValidator(_number)]
 
 
 class QuotaIn(BaseModel):

@@ -15,6 +15,7 @@ from trialsight_serving.settings import Settings
 from trialsight_serving.store.tables import ORGANISATION, lines, organisations
 
 BUSY_MS = 10_000
+_MIGRATIONS = str(Path(__file__).parent / "migrations")
 _MIGRATION_LOCK = 0x7472_6961  # any number, the same in every process
 
 
@@ -82,7 +83,7 @@ def open_database(settings: Settings) -> Database:
     if settings.database_url is None:
         settings.paths.root.mkdir(parents=True, exist_ok=True)
         file = settings.paths.database
-    engine = _engine(settings.database_url or f"sqlite:///{file}")
+    engine = make_engine(settings.database_url or f"sqlite:///{file}")
     try:
         with Database(engine).write() as connection:
             _migrate(connection)
@@ -99,7 +100,8 @@ def open_database(settings: Settings) -> Database:
     return Database(engine, file)
 
 
-def _engine(text: str) -> Engine:
+def make_engine(text: str) -> Engine:
+    """Raises TrialsightError for a URL that can't be served."""
     try:
         url = sa.make_url(text)
         if url.drivername in ("postgresql", "postgres"):
@@ -152,6 +154,14 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def newest_schema() -> tuple[str, set[str]]:
+    """This version's revision, and all that lead to it."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory(_MIGRATIONS)
+    return str(scripts.get_current_head()), {script.revision for script in scripts.walk_revisions()}
+
+
 def _migrate(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
@@ -159,7 +169,7 @@ def _migrate(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", _MIGRATIONS.replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
