@@ -11,7 +11,7 @@ from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import not_found
 from trialsight_serving.routes.frames import LineName
-from trialsight_serving.schemas_time import ZonedTime
+from trialsight_serving.schemas.time import ZonedTime
 from trialsight_serving.store.cameras import CameraRecord, Fault, list_cameras, put_camera
 from trialsight_serving.store.lines import list_lines
 
