@@ -12,6 +12,8 @@ from trialsight.home import Home
 from trialsight.verdict import Verdict
 from trialsight_serving.access.keys import make_key
 from trialsight_serving.access.principal import Role
+from trialsight_serving.drift.cause import Cause
+from trialsight_serving.drift.measures import MEASURES
 from trialsight_serving.models.gate import CASES, REFUSING
 from trialsight_serving.routes.wall import Alarm
 from trialsight_serving.schemas.models import VersionState
@@ -80,6 +82,9 @@ def used_keys() -> set[str]:
     used |= {f"thresholds.cost_{name}" for name in ("escape", "overkill", "review")}
     used |= {f"thresholds.{name}" for name in ("t1", "t2", "good", "defective", "undecided")}
     used |= {f"wall.{alarm}" for alarm in Alarm} | {"wall.waiting", "wall.lost"}
+    measures = {one.name for one in MEASURES} | {"look", "strangers", "score", "overruled"}
+    used |= {f"drift.measure.{name}" for name in measures} | {"drift.then", "drift.now"}
+    used |= {f"drift.{what}.{cause}" for what in ("cause", "advice") for cause in Cause}
     return used | {"language"}
 
 

@@ -108,6 +108,7 @@ DOORS: dict[tuple[str, str], tuple[Any, bool]] = {
     ("GET", "/v1/jobs/{job_id}/log"): (CHANGING, False),
     ("GET", "/v1/jobs/{job_id}/report"): (READING, False),
     ("GET", "/models"): (READING, False),
+    ("GET", "/drift"): (READING, False),
     ("GET", "/v1/outbox"): (RULING, True),
     ("GET", "/v2"): (GRAPHS, False),
     ("GET", "/v2/health/live"): (GRAPHS, False),

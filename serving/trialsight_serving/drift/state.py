@@ -3,10 +3,11 @@
 from sqlalchemy.engine import Connection
 
 from trialsight_serving.drift.tell import proposal
-from trialsight_serving.schemas.drift import AlarmOut, DriftOut, FindingOut, LookOut, WatchedOut, plain_values
+from trialsight_serving.schemas.drift import AlarmOut, DriftOut, FindingOut, LookOut, WatchedOut
 from trialsight_serving.settings import DriftSettings
 from trialsight_serving.store.drift import (
     AlarmRecord,
+    LookRecord,
     ReferenceRecord,
     list_alarms,
     list_looks,
@@ -35,6 +36,8 @@ def _watched(connection: Connection, reference: ReferenceRecord, knobs: DriftSet
     frames = knobs.reference
     if reference.sample is None:
         frames = len(signals_of(connection, reference.of, reference.first_seq - 1, knobs.reference, newest=False))
+    first = signals_of(connection, reference.of, reference.first_seq - 1, 1, newest=False)
+    newest = signals_of(connection, reference.of, reference.first_seq - 1, 1, newest=True)
     return WatchedOut(
         view=reference.of.view,
         recipe=reference.of.recipe,
@@ -43,6 +46,13 @@ def _watched(connection: Connection, reference: ReferenceRecord, knobs: DriftSet
         made_by=reference.made_by,
         frames=frames,
         needed=knobs.reference,
+        reference_frame=first[0].frame_id if first else None,
+        newest_frame=newest[0].frame_id if newest else None,
         findings=[FindingOut.model_validate(one) for one in looks[-1].findings] if looks else [],
-        looks=[LookOut(seq=one.seq, at=one.at, values=plain_values(one.findings)) for one in looks],
+        looks=[_look(one) for one in looks],
     )
+
+
+def _look(one: LookRecord) -> LookOut:
+    values, effects = ({found["measure"]: found[name] for found in one.findings} for name in ("now", "effect"))
+    return LookOut(seq=one.seq, at=one.at, values=values, effects=effects)

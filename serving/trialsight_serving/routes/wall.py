@@ -10,8 +10,10 @@ from pydantic import BaseModel
 
 from trialsight.verdict import Verdict
 from trialsight_serving.deps import ReviewerDep, ServiceDep
+from trialsight_serving.drift.cause import Cause
 from trialsight_serving.shift import shift_start
 from trialsight_serving.store.cameras import list_cameras
+from trialsight_serving.store.drift import open_alarms
 from trialsight_serving.store.parts import PartRecord
 from trialsight_serving.store.wall import LineNow, lines_now
 
@@ -40,7 +42,8 @@ class WallPart(BaseModel):
 
 
 class WallLine(BaseModel):
-    """`parts`: newest first. `in_a_row`: rejects up to the newest part. `cameras`: faults of the line's cameras."""
+    """`parts`: newest first. `in_a_row`: rejects up to the newest part. `cameras`: faults of the line's cameras.
+    `drift`: causes of its open alarms of drift."""
 
     line: str
     parts: list[WallPart]
@@ -48,6 +51,7 @@ class WallLine(BaseModel):
     in_a_row: int
     alarm: Alarm | None
     cameras: list[str]
+    drift: list[Cause]
 
 
 class WallOut(BaseModel):
@@ -71,6 +75,7 @@ def get_wall(
     with service.database.read() as connection:
         found = lines_now(connection, who.organisation, names, since.astimezone(UTC), RECENT)
         cameras = list_cameras(connection, who.organisation)
+        alarms = open_alarms(connection, who.organisation)
     faults = {
         name: sorted({fault for one in cameras if one.line == name for fault in one.faults(now)}) for name in names
     }
@@ -79,11 +84,12 @@ def get_wall(
         record = known[one.line]
         bound = set(record.views.values()) or ({record.recipe} if record.recipe is not None else set())
         has_model = live >= bound if bound else len(live) == 1
-        shown.append(_line(one, now, has_model, [str(fault) for fault in faults[one.line]]))
+        drift = sorted({Cause(alarm.cause) for alarm in alarms if alarm.line == one.line})
+        shown.append(_line(one, now, has_model, [str(fault) for fault in faults[one.line]], drift))
     return WallOut(at=now, shift_since=since, lines=shown)
 
 
-def _line(one: LineNow, now: datetime, has_model: bool, cameras: list[str]) -> WallLine:
+def _line(one: LineNow, now: datetime, has_model: bool, cameras: list[str], drift: list[Cause]) -> WallLine:
     in_a_row = len(list(takewhile(lambda part: part.verdict == Verdict.REJECT, one.recent)))
     alarm = None
     if not has_model:
@@ -99,6 +105,7 @@ def _line(one: LineNow, now: datetime, has_model: bool, cameras: list[str]) -> W
         in_a_row=in_a_row,
         alarm=alarm,
         cameras=cameras,
+        drift=drift,
     )
 
 

@@ -1,7 +1,6 @@
 """What the HTTP API says of a line's drift."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -52,16 +51,17 @@ class AlarmOut(BaseModel):
 
 
 class LookOut(BaseModel):
-    """`values`: each measure's median; `at`: when it was looked at."""
+    """`values`: each measure's median, or share; `effects`: how far it had moved, in units of what matters."""
 
     seq: int
     at: datetime
     values: dict[str, float] = Field(examples=[{"brightness": -1.13, "sharpness": -2.3}])
+    effects: dict[str, float] = Field(examples=[{"brightness": -2.7, "sharpness": 0.1}])
 
 
 class WatchedOut(BaseModel):
     """One camera of the line. `frames`: how many the reference holds so far, of `needed`. `looks`: the newest, oldest
-    first. `findings`: of the newest look."""
+    first. `findings`: of the newest look. `reference_frame`: one that is still kept of the reference."""
 
     view: str = Field(examples=["default"])
     recipe: str = Field(examples=["bracket"])
@@ -70,6 +70,8 @@ class WatchedOut(BaseModel):
     made_by: str = Field(examples=["service"])
     frames: int
     needed: int
+    reference_frame: str | None = Field(examples=["0198f2c4a1b27c3d8e9f0a1b2c3d4e5f"])
+    newest_frame: str | None = Field(examples=["0198f2c4a1b27c3d8e9f0a1b2c3d4e60"])
     findings: list[FindingOut]
     looks: list[LookOut]
 
@@ -95,7 +97,3 @@ class ReferenceIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "new lamp mounted"}]})
     view: str = Field(default="default", max_length=64)
     reason: str = Field(min_length=1, max_length=1000)
-
-
-def plain_values(findings: list[dict[str, Any]]) -> dict[str, float]:
-    return {one["measure"]: one["now"] for one in findings}

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from trialsight_serving.viewer.drift import add_drift
 from trialsight_serving.viewer.login import add_login
 from trialsight_serving.viewer.models import add_models
 from trialsight_serving.viewer.render import Pages
@@ -15,6 +16,7 @@ def make_router(pages: Pages) -> APIRouter:
     add_review(router, pages)
     add_wall(router, pages)
     add_thresholds(router, pages)
+    add_drift(router, pages)
     add_models(router, pages)
     add_login(router, pages)
     return router

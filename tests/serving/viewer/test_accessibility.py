@@ -52,6 +52,7 @@ def pages(part: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     yield "a part beside a good one", f"/parts/{part}", ("s", "r")
     yield "painting", f"/parts/{part}", ("p",)
     yield "the key sheet", f"/parts/{part}", ("?",)
+    yield "drift", "/drift", ()
     yield "the models", "/models", ()
     yield "the account", "/account", ()
     yield "an error", f"/parts/{'0' * 32}", ()

@@ -20,6 +20,7 @@ const PAGES = {
   part: () => import("./part.js"),
   wall: () => import("./wall.js"),
   thresholds: () => import("./thresholds.js"),
+  drift: () => import("./drift.js"),
   models: () => import("./models.js"),
 };
 const KEPT = 6;

@@ -8,7 +8,7 @@ import { text } from "./text.js";
 
 /**
  * @typedef {{part_id: string, frame_id: string, serial: string, verdict: string, age_s: number}} Part
- * @typedef {{line: string, parts: Part[], counts: Record<string, number>, in_a_row: number, alarm: string | null, cameras: string[]}} Line
+ * @typedef {{line: string, parts: Part[], counts: Record<string, number>, in_a_row: number, alarm: string | null, cameras: string[], drift: string[]}} Line
  * @typedef {{at: string, shift_since: string, lines: Line[]}} Wall
  */
 
@@ -168,6 +168,7 @@ export function start(main) {
 /** @param {Line} line */
 function alarmOf(line) {
   const words = line.cameras.map((fault) => text("wall.camera", { fault: text(`cameras.${fault}`) }));
+  words.push(...line.drift.map((cause) => text("wall.drift", { cause: text(`drift.cause.${cause}`) })));
   if (line.alarm) words.unshift(text(`wall.${line.alarm}`, { count: line.in_a_row }));
   return words.join(" · ");
 }
