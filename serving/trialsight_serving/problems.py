@@ -8,6 +8,8 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -15,6 +17,7 @@ from trialsight.errors import FrameError, FrameFault
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
+_STORE_AWAY = (OperationalError, InterfaceError, DisconnectionError, PoolTimeoutError)
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 _FAULTS: Mapping[FrameFault, tuple[int, str]] = {
@@ -80,7 +83,17 @@ def answer_with(page: Callable[[Request, Problem], Response | None]) -> Answer:
 
 
 def fault(request: Request, error: Exception) -> Problem:
-    """What nobody foresaw: logged whole, told in one line."""
+    """A database that is away is for a while; what nobody foresaw is logged whole, and told in one line."""
+    if isinstance(error, _STORE_AWAY):
+        log.error("store away", method=request.method, path=request.url.path, problem=str(error).splitlines()[0])
+        return Problem(
+            503,
+            "store-unavailable",
+            "The store does not answer",
+            "the database can't be reached; nothing was stored for this request",
+            "send it again after Retry-After; if it lasts, look after the database",
+            headers={"Retry-After": "5"},
+        )
     log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
     detail = "the service hit a fault of its own; nothing was stored for this request"
     return Problem(500, "internal", "Internal fault", detail, "the service's log has the details")

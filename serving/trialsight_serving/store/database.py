@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, NoSuchModuleError
 
 from trialsight.errors import TrialsightError
 from trialsight_serving.settings import Settings
@@ -28,7 +28,7 @@ class Transact(Protocol):
     def __call__(self, work: Callable[[Connection], T]) -> T: ...
 
 
-class DatabaseGoneError(SQLAlchemyError):
+class DatabaseGoneError(DisconnectionError):
     """The file was moved or deleted: what is written to it now would be gone with the process."""
 
 
