@@ -16,6 +16,7 @@ BENCHMARKS = {
     "service": "HTTP to durable verdict over bare decode and run, overload, FastAPI and MLflow serving beside it",
     "store": "results coming in, lists and filters with a million results stored, on SQLite and PostgreSQL",
     "learning": "quality, fit time and frame time on the real sets, anomalib's PatchCore beside them",
+    "labels": "what labelled defects teach, known kinds and withheld ones, and what adding parts costs",
     "viewer": "key press to next part drawn with 100,000 parts stored, and a 20-megapixel frame's zoom, in Chromium",
 }
 
@@ -74,6 +75,20 @@ def learning(
     from benchmarks.learning import run
 
     typer.echo(run(shared_folder(shared), place / "learning", docs, sets.split(","), keep, rival, reuse_rival, rounds))
+
+
+@app.command()
+def labels(
+    sets: Annotated[str, typer.Option(help="Which sets, separated by commas.")] = "casting,magnetic_tile",
+    withheld: Annotated[bool, typer.Option(help="Also without each class's labels in turn.")] = True,
+    shared: Shared = None,
+    place: Place = PLACE,
+    docs: Docs = DOCS,
+) -> None:
+    """What labelled defects teach, and what adding parts costs."""
+    from benchmarks.labels import run
+
+    typer.echo(run(shared_folder(shared), place / "labels", docs, sets.split(","), withheld))
 
 
 @app.command()

@@ -45,12 +45,7 @@ def train(
         fields["augment"] = {"copies": 0}
     recipe.write_text(yaml.safe_dump(fields, sort_keys=False), encoding="utf-8")
     words = ["train", "--data", str(data), "--recipe", str(recipe), "--home", str(folder / "home"), "--json"]
-    done = subprocess.run(
-        [Path(sys.executable).with_name("trialsight"), *words], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise TrialsightError(f"`trialsight {' '.join(words)}` failed: {done.stderr.strip().splitlines()[-1]}")
-    result = json.loads(done.stdout)
+    result = command(words)
     seconds = {task: float(value) for task, value in result["seconds"].items()}
     return Trained(
         package=Path(result["package"]),
@@ -58,3 +53,13 @@ def train(
         fit_s=sum(value for task, value in seconds.items() if task not in NOT_FIT),
         total_s=seconds["total"],
     )
+
+
+def command(words: list[str]) -> Any:
+    """The JSON object that `trialsight` ends with. Raises TrialsightError with what it said."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("trialsight"), *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise TrialsightError(f"`trialsight {' '.join(words)}` failed: {done.stderr.strip().splitlines()[-1]}")
+    return json.loads(done.stdout)

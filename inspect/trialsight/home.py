@@ -39,6 +39,11 @@ class Home:
         return self.root / "sets"
 
     @property
+    def searches(self) -> Path:
+        """For each recipe the trials of its searches, and the best recipe that they found."""
+        return self.root / "searches"
+
+    @property
     def packages(self) -> Path:
         return self.root / "packages"
 

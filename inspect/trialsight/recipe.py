@@ -24,6 +24,7 @@ from trialsight.rules import Rule
 from trialsight.structure import structure
 from trialsight.tiles import GRID_PX
 
+DetectorName = Literal["auto", "patch_memory", "gaussian", "discriminator", "student_teacher", "segmenter"]
 VariantName = Literal["fp16", "int8", "bf16"]
 # The largest sides of square pictures: of one pass through the model, and in tiles.
 WHOLE_PX, TILED_PX = 1024, 8192
@@ -105,7 +106,7 @@ class DetectorSpec:
     the backbone's usual ones. `bank_size`: patches that patch_memory keeps. `steps`: of training, for
     detectors with weights of their own; None takes the detector's usual number."""
 
-    name: Literal["auto", "patch_memory", "gaussian", "discriminator", "student_teacher", "segmenter"] = "patch_memory"
+    name: DetectorName = "patch_memory"
     backbone: str = "shipped"
     layers: tuple[str, ...] = ()
     weights: str = "shipped"

@@ -36,6 +36,7 @@ def test_the_list_names_every_benchmark() -> None:
         "service",
         "store",
         "learning",
+        "labels",
         "viewer",
     ]
 

@@ -31,6 +31,10 @@ def train(
             help="Go on from this model, a folder or RECIPE/VERSION: only parts that it hasn't learned are looked at.",
         ),
     ] = None,
+    search: Annotated[
+        bool, typer.Option("--search", help="First try detectors, layers, sizes and augmentations; keep the best.")
+    ] = False,
+    minutes: Annotated[float, typer.Option(help="How long to search; the same command again goes on.", min=0)] = 10.0,
     organisation: Annotated[str, typer.Option(help="Whose model it is, where several share one service.")] = "default",
     home: HomeFolder = None,
     as_json: AsJson = False,
@@ -43,7 +47,7 @@ def train(
     from trialsight_datasets import read_image_set
     from trialsight_training.choose import choose_package, choose_recipe
 
-    if update is not None and (recipe, weights, good, seed) != (None, None, None, None):
+    if update is not None and (search or (recipe, weights, good, seed) != (None, None, None, None)):
         raise typer.BadParameter("the model brings its recipe, weights and seed, and keeps the parts that it learned")
     where = Home.at(home)
     folder = None if update is None else choose_package(update, where)
@@ -55,8 +59,14 @@ def train(
     from trialsight_training.update import load_base
 
     base = None if folder is None else load_base(folder)
+    searched = {}
+    if search:
+        from trialsight_training.search.run import Search
+
+        best = Search(image_set, chosen, where, Progress())(minutes)
+        chosen, searched = best.recipe, {"search": best.to_json()}
     trained = train_package(image_set, chosen, where, Progress(), organisation, base)
-    result = trained.to_json()
+    result = trained.to_json() | searched
     if as_json:
         typer.echo(json.dumps(result))
         return

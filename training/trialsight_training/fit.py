@@ -17,6 +17,7 @@ from trialsight_datasets.sample import Sample
 from trialsight_training.backbones import Backbone, create_backbone
 from trialsight_training.detectors.detector import Defective, Good, Lesson
 from trialsight_training.detectors.graph import Detector, embed
+from trialsight_training.detectors.pasted import with_pasted
 from trialsight_training.detectors.table import DETECTORS
 from trialsight_training.erasure import check_augment
 from trialsight_training.frames import study_defective, study_good
@@ -43,11 +44,17 @@ class FittedDetector:
 
 
 def fit(
-    samples: Sequence[Sample], recipe: Recipe, preparer: Preparer, progress: Progress, previous: State | None = None
+    samples: Sequence[Sample],
+    recipe: Recipe,
+    preparer: Preparer,
+    progress: Progress,
+    previous: State | None = None,
+    pasted: bool = False,
 ) -> FittedDetector:
     """`samples`: good parts and, where there are, labelled defective ones. The same seed, samples and threads give the
     same detector. `previous`: what an earlier fit by the same recipe and preparation left behind; `samples` are then
-    what it doesn't know, and what comes out knows all."""
+    what it doesn't know, and what comes out knows all. `pasted`: defects are pasted on good parts, so that
+    `defect_scores` say something of a detector that learns from good parts alone."""
     spec = recipe.detector
     backbone = create_backbone(spec.backbone, spec.weights, spec.layers, recipe.seed)
     with progress.task("features", len(samples)) as step:
@@ -63,6 +70,8 @@ def fit(
     folds = int(seen.folds.max()) + 1
     before = {} if previous is None else previous.tensors
     lesson = Lesson(backbone, seen, defects, spec, recipe.augment, recipe.seed, before)
+    if pasted:
+        lesson = with_pasted(lesson, progress)
     tiles = len(preparer.preparation.tiling or [None])
     learned = DETECTORS[spec.name](lesson, progress)
     return FittedDetector(

@@ -10,10 +10,10 @@ from rich.progress import Progress as Bars
 
 
 class Progress:
-    """Tells a person what runs, and keeps how long each task took in `seconds`."""
+    """Tells a person what runs, unless `silent`, and keeps how long each task took in `seconds`."""
 
-    def __init__(self) -> None:
-        self.console = Console(stderr=True, soft_wrap=True)
+    def __init__(self, silent: bool = False) -> None:
+        self.console = Console(stderr=True, soft_wrap=True, quiet=silent)
         self.seconds: dict[str, float] = {}
 
     @contextmanager

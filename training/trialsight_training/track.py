@@ -70,7 +70,7 @@ def tracking(home: Home, recipe: str) -> Iterator[Callable[[], Run]]:
     A fresh store takes seconds to open, so that goes on beside the training.
     """
     with ThreadPoolExecutor(1, "mlflow") as pool:
-        opening = pool.submit(_open, home, recipe)
+        opening = pool.submit(open_run, home, recipe)
         try:
             yield opening.result
         except BaseException:
@@ -93,13 +93,18 @@ def open_client(home: Home) -> Any:
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def _open(home: Home, recipe: str) -> Run:
+def open_run(home: Home, recipe: str, parent: str | None = None, again: str | None = None) -> Run:
+    """A new run of the recipe's experiment, within the run `parent`; or the run `again`, which had ended."""
     client = open_client(home)
     with explained(home.tracking_uri):
+        if again is not None:
+            client.update_run(again, status="RUNNING")
+            return Run(client, again, recipe)
         experiment = client.get_experiment_by_name(recipe)
         location = (home.mlflow_artifacts / recipe).as_uri() if _is_local(home.tracking_uri) else None
         number = experiment.experiment_id if experiment else client.create_experiment(recipe, location)
-        return Run(client, client.create_run(number).info.run_id, recipe)
+        tags = {} if parent is None else {"mlflow.parentRunId": parent}
+        return Run(client, client.create_run(number, tags=tags).info.run_id, recipe)
 
 
 def _is_local(uri: str) -> bool:

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from trialsight_training.detectors import discriminator, gaussian, patch_memory
 from trialsight_training.detectors.auto.model import Fusion
-from trialsight_training.detectors.detector import Defective, Learn, Learned, Lesson
-from trialsight_training.detectors.graph import Detector, patch_features
-from trialsight_training.detectors.synthetic import blemish
+from trialsight_training.detectors.detector import Learn, Learned, Lesson
+from trialsight_training.detectors.graph import Detector
+from trialsight_training.detectors.pasted import with_pasted
 from trialsight_training.detectors.warm import under, within
 from trialsight_training.metrics import image_metrics
 from trialsight_training.progress import Progress
@@ -51,7 +50,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     by = "labelled defects" if labelled else "pasted defects"
     if not labelled and len(lesson.defective):
         progress.note(f"{len(lesson.defective)} labelled defects are too few to learn from: {FEWEST_LABELLED} at least")
-    judged = lesson if labelled else _pasted(lesson, progress)
+    judged = lesson if labelled else with_pasted(lesson, progress)
     bases = {name: teach(_own(judged, name), progress) for name, teach in BASES.items()}
     choices = [_choice(bases, names) for names in (("patch_memory",), tuple(BASES), ("gaussian",))]
     chosen = _clearly_best(choices, CLEARLY[by])
@@ -109,22 +108,3 @@ def _clearly_best(choices: Sequence[Choice], clearly: float) -> Choice:
 
 def _highest(maps: Tensor) -> Tensor:
     return maps.flatten(1).amax(1)
-
-
-def _pasted(lesson: Lesson, progress: Progress) -> Lesson:
-    """The lesson with a blemished copy of each good part, of that part's own fold, in place of labelled defects."""
-    rng = np.random.default_rng(lesson.seed)
-    good = lesson.good
-    frames, masks, features = [], [], []
-    with progress.task("pasting", len(good.frames)) as step:
-        for frame in good.frames:
-            donor = good.frames[int(rng.integers(len(good.frames)))].numpy()
-            pixels, mask = blemish(frame.numpy(), donor, rng)
-            frames.append(torch.from_numpy(pixels))
-            masks.append(torch.from_numpy(mask))
-            with torch.no_grad():
-                features.append(patch_features(lesson.backbone, frames[-1][None]))
-            step()
-    labels = ("pasted",) * len(frames)
-    defective = Defective(torch.stack(frames), torch.cat(features), tuple(masks), labels, good.folds)
-    return replace(lesson, defective=defective)
