@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsight.reason import Reason
+
 BLACK, WHITE = 8, 247  # gray levels up to and from which a pixel holds no information
 
 
@@ -56,16 +58,16 @@ _SLACK = {
     "sharpness": (0.0, 3.0),
 }
 _FAULTS = {
-    ("brightness", False): "under-exposed: mean brightness",
-    ("brightness", True): "over-exposed: mean brightness",
-    ("black", True): "under-exposed: share of black pixels",
-    ("white", True): "over-exposed: share of white pixels",
-    ("contrast", False): "no contrast: spread of brightness",
-    ("contrast", True): "wrong light: spread of brightness",
-    ("sharpness", False): "blurred: sharpness",
-    ("sharpness", True): "noisy: sharpness",
-    ("black", False): "wrong light: share of black pixels",
-    ("white", False): "wrong light: share of white pixels",
+    ("brightness", False): "too_dark",
+    ("brightness", True): "too_bright",
+    ("black", True): "black_high",
+    ("white", True): "white_high",
+    ("contrast", False): "contrast_low",
+    ("contrast", True): "contrast_high",
+    ("sharpness", False): "blurred",
+    ("sharpness", True): "noisy",
+    ("black", False): "black_low",
+    ("white", False): "white_low",
 }
 
 
@@ -95,16 +97,16 @@ def learn_limits(frames: Sequence[Health]) -> HealthLimits:
     return HealthLimits(**limits)
 
 
-def find_fault(health: Health, limits: HealthLimits) -> str | None:
+def find_fault(health: Health, limits: HealthLimits) -> Reason | None:
     """Why the frame can't be judged, with both numbers, or None. An all-black frame is named as such."""
     if health.black > 0.995 and limits.black.high < 0.995:
-        return "all black: is the lamp on, and the lens uncovered?"
+        return Reason("all_black")
     for field in fields(Health):
         value, allowed = asdict(health)[field.name], getattr(limits, field.name)
         if value > allowed.high:
-            return f"{_FAULTS[field.name, True]} {value:.3g}, at most {allowed.high:.3g}"
+            return Reason(_FAULTS[field.name, True], value=value, limit=allowed.high)
         if value < allowed.low:
-            return f"{_FAULTS[field.name, False]} {value:.3g}, at least {allowed.low:.3g}"
+            return Reason(_FAULTS[field.name, False], value=value, limit=allowed.low)
     return None
 
 
@@ -121,10 +123,10 @@ class FrozenWatch:
         self._last: bytes | None = None
         self._count = 0
 
-    def fault(self, fingerprint: bytes) -> str | None:
+    def fault(self, fingerprint: bytes) -> Reason | None:
         """Take the next frame's fingerprint (a hash of its bytes); say whether the camera looks frozen."""
         self._count = self._count + 1 if fingerprint == self._last else 1
         self._last = fingerprint
         if self._count < self.after:
             return None
-        return f"frozen camera: {self._count} identical frames in a row"
+        return Reason("frozen", count=self._count)

@@ -16,6 +16,7 @@ from trialsight.image import ImageHeader, Limits, check_header
 from trialsight.judge import Judge
 from trialsight.package import FP32, GOLDEN, Package, load_package
 from trialsight.prepare import Prepared, Preparer
+from trialsight.reason import Reason
 from trialsight.regions import Region
 from trialsight.signals import Observer, Signals
 from trialsight.tiles import TiledDetector
@@ -34,7 +35,7 @@ class Inspection:
     """
 
     verdict: Verdict
-    reason: str | None
+    reason: Reason | None
     score: float | None
     thresholds: Thresholds
     regions: tuple[Region, ...]
@@ -141,12 +142,11 @@ class Inspector:
             seen = self._detector.run(prepared.pixels)
         except Exception as error:  # whatever the runtime raises, the part was not seen
             problem = str(error).splitlines()[0] if str(error) else type(error).__name__
-            return _no_verdict(f"the model failed: {problem}", prepared, thresholds, timings, signals)
+            return _no_verdict(Reason("model_failed", problem=problem), prepared, thresholds, timings, signals)
         inferred = time.perf_counter()
         timings["infer"] = _ms(decoded, inferred)
         if not np.isfinite(seen.score) or not np.isfinite(seen.defect_map).all():
-            fault = "the model gave values that are not finite numbers"
-            return _no_verdict(fault, prepared, thresholds, timings, signals)
+            return _no_verdict(Reason("not_finite"), prepared, thresholds, timings, signals)
         if (fault := self._judge.unlike(seen.embedding)) is not None:
             return _no_verdict(fault, prepared, thresholds, timings, signals, seen.embedding)
         judged = self._judge(seen.defect_map, seen.score, prepared, thresholds)
@@ -167,7 +167,7 @@ class Inspector:
 
 
 def _no_verdict(
-    reason: str,
+    reason: Reason,
     prepared: Prepared,
     thresholds: Thresholds,
     timings_ms: dict[str, float],

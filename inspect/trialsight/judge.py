@@ -10,6 +10,7 @@ from trialsight.card import Card
 from trialsight.geometry.register import Pose
 from trialsight.health import Health, find_fault
 from trialsight.prepare import Prepared
+from trialsight.reason import Reason
 from trialsight.regions import Region, find_regions
 from trialsight.rules import Ruling, rule_on
 from trialsight.verdict import Thresholds
@@ -40,18 +41,18 @@ class Judge:
         if size[0] is not None and size[1] is not None:  # shapes need a fixed frame size
             self._mask = card.judging.mask(map_shape, card.preparation.crop_px or (0, 0, size[0], size[1]))
 
-    def unfit(self, prepared: Prepared, health: Health) -> str | None:
+    def unfit(self, prepared: Prepared, health: Health) -> Reason | None:
         """Why this picture, of which `health` was measured, must not be judged, or None."""
         if prepared.fault is not None or self._judging.health is None:
             return prepared.fault
         return find_fault(health, self._judging.health)
 
-    def unlike(self, embedding: NDArray[np.float32] | None) -> str | None:
+    def unlike(self, embedding: NDArray[np.float32] | None) -> Reason | None:
         """Why this frame shows another product, or None; `embedding` as the graph gives it."""
         if self._judging.likeness is None:
             return None
         if embedding is None:
-            return "the model gives no embedding, by which the card wants the product to be told"
+            return Reason("no_embedding")
         return self._judging.likeness.fault(embedding)
 
     def __call__(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from trialsight.reason import Reason
+
 # With the shipped backbone, defects of five real products stay within 0.03 of the mean and 1.5 times the furthest good
 # part; another product lies 0.033 away or more, and 2.7 times the furthest good part.
 SLACK, FLOOR = 2.0, 0.025
@@ -17,11 +19,11 @@ class Likeness:
     center: tuple[float, ...]
     limit: float
 
-    def fault(self, embedding: NDArray[np.float32]) -> str | None:
+    def fault(self, embedding: NDArray[np.float32]) -> Reason | None:
         """Why a frame with this (C,) embedding must not be judged, or None."""
         distance = _distance(embedding, np.array(self.center))
         if not distance <= self.limit:  # a NaN is no likeness either
-            return f"wrong product in view: {distance:.3g} away from the training frames, at most {self.limit:.3g}"
+            return Reason("wrong_product", value=distance, limit=self.limit)
         return None
 
 

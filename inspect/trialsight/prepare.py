@@ -13,6 +13,7 @@ from trialsight.card import Preparation
 from trialsight.errors import FrameError, FrameFault
 from trialsight.geometry.register import Aligner, Pose
 from trialsight.image import ImageHeader, decode
+from trialsight.reason import Reason
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Prepared:
     pixels: NDArray[np.uint8]
     frame_size_px: tuple[int, int]
     pose: Pose | None = None
-    fault: str | None = None
+    fault: Reason | None = None
 
 
 class Preparer:

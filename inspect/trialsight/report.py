@@ -10,6 +10,7 @@ from typing import Any
 from trialsight.errors import FrameError, TrialsightError
 from trialsight.files import write_atomic
 from trialsight.inspector import Inspection, Inspector
+from trialsight.reason import Reason
 from trialsight.verdict import Verdict
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
@@ -37,7 +38,7 @@ def inspect_file(inspector: Inspector, file: Path) -> Inspection:
     except (FrameError, OSError) as error:
         return Inspection(
             verdict=Verdict.NO_VERDICT,
-            reason=str(error),
+            reason=Reason("unreadable", problem=str(error)),
             score=None,
             thresholds=inspector.card.thresholds,
             regions=(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trialsight.geometry.shapes import Shape
+from trialsight.reason import Reason
 from trialsight.regions import Region
 from trialsight.verdict import Thresholds, Verdict, judge
 
@@ -69,7 +70,7 @@ class Ruling:
     """`rule`: the name of the rule that decided, `score` for the thresholds, None for a pass."""
 
     verdict: Verdict
-    reason: str | None
+    reason: Reason | None
     rule: str | None
 
 
@@ -90,23 +91,24 @@ def rule_on(
     score: float, regions: Sequence[Region], thresholds: Thresholds, rules: Sequence[Rule], zones: Mapping[str, Shape]
 ) -> Ruling:
     """The worst of the rules that fire and of the score of what no rule tolerates."""
-    verdict, reason = judge(score, thresholds)
+    verdict, why = judge(score, thresholds)
     if verdict is Verdict.NO_VERDICT:
-        return Ruling(verdict, reason, "score")
+        return Ruling(verdict, why, "score")
     fired: list[Ruling] = []
     tolerated: set[int] = set()
     forbidden: set[int] = set()
     for rule in rules:
         about = {index for index, region in enumerate(regions) if rule.is_about(region, zones)}
         if len(about) > rule.at_most:
-            counted = f"{len(about)} region{'s' if len(about) > 1 else ''}, at most {rule.at_most}"
-            fired.append(Ruling(Verdict(rule.verdict), f"{rule.name}: {counted}", rule.name))
+            code = "rule" if len(about) > 1 else "rule_one"
+            reason = Reason(code, rule=rule.name, count=len(about), at_most=rule.at_most)
+            fired.append(Ruling(Verdict(rule.verdict), reason, rule.name))
             forbidden |= about
         else:
             tolerated |= about
     tolerated -= forbidden
     if tolerated:
         left = max((region.peak for index, region in enumerate(regions) if index not in tolerated), default=-math.inf)
-        verdict, reason = judge(left, thresholds) if left > -math.inf else (Verdict.PASS, None)
-    fired.append(Ruling(verdict, reason, None if verdict is Verdict.PASS else "score"))
+        verdict, why = judge(left, thresholds) if left > -math.inf else (Verdict.PASS, None)
+    fired.append(Ruling(verdict, why, None if verdict is Verdict.PASS else "score"))
     return max(fired, key=lambda ruling: SEVERITY[ruling.verdict])

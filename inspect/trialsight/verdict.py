@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from trialsight.reason import Reason
+
 
 class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - not a password
@@ -31,12 +33,12 @@ class Thresholds:
             raise ValueError(f"t1 ({self.t1}) lies above t2 ({self.t2}): t1 <= t2 is needed")
 
 
-def judge(score: float, thresholds: Thresholds) -> tuple[Verdict, str | None]:
+def judge(score: float, thresholds: Thresholds) -> tuple[Verdict, Reason | None]:
     """The verdict of a score, with the reason where it is not `pass`. A score that is not finite is a fault."""
     if not math.isfinite(score):
-        return Verdict.NO_VERDICT, f"score is not a finite number: {score}"
+        return Verdict.NO_VERDICT, Reason("score_not_finite", score=score)
     if score < thresholds.t1:
         return Verdict.PASS, None
     if score > thresholds.t2:
-        return Verdict.REJECT, f"score {score:.4g} > t2 {thresholds.t2:.4g}"
-    return Verdict.REVIEW, f"score {score:.4g} between t1 {thresholds.t1:.4g} and t2 {thresholds.t2:.4g}"
+        return Verdict.REJECT, Reason("score_above", score=score, t2=thresholds.t2)
+    return Verdict.REVIEW, Reason("score_between", score=score, t1=thresholds.t1, t2=thresholds.t2)

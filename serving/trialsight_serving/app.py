@@ -12,6 +12,7 @@ from trialsight_serving.live import News
 from trialsight_serving.openapi import document
 from trialsight_serving.routes import (
     access,
+    book,
     cameras,
     drift,
     frames,
@@ -64,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     answer = problems.answer_with(pages.problem)
     problems.install(app, answer)
     app.add_middleware(Guard, settings=settings, answer=answer)
-    v1 = (access, cameras, drift, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream)
+    v1 = (access, book, cameras, drift, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream)
     for module in (*v1, thresholds, usage, wall, v2):
         app.include_router(module.router)
     app.include_router(make_router(pages))

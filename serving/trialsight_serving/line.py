@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from trialsight.health import FrozenWatch
 from trialsight.image import ImageHeader
 from trialsight.inspector import Inspection
+from trialsight.reason import Reason
 from trialsight.verdict import Verdict
 from trialsight_serving.access.meter import quota_problem
 from trialsight_serving.admission import Ticket, lane
@@ -146,7 +147,7 @@ def _inspect(
     return replace(record, map_sha256=sha256, map_scale=scale), map_png
 
 
-def _fault(service: Service, model: LiveModel, ticket: Ticket, arrival: Arrival, queued_ms: float) -> str | None:
+def _fault(service: Service, model: LiveModel, ticket: Ticket, arrival: Arrival, queued_ms: float) -> Reason | None:
     """Why this frame is not inspected at all, or None."""
     after = model.card.judging.frozen_after
     if after is not None:
@@ -155,10 +156,10 @@ def _fault(service: Service, model: LiveModel, ticket: Ticket, arrival: Arrival,
         )
         if (frozen := watch.fault(arrival.sha256.encode())) is not None:
             return frozen
-    return f"late: the deadline passed after {queued_ms:.0f} ms in the queue" if ticket.late else None
+    return Reason("late", ms=round(queued_ms)) if ticket.late else None
 
 
-def _unseen(reason: str, model: LiveModel, arrival: Arrival, header: ImageHeader, queued_ms: float) -> FrameRecord:
+def _unseen(reason: Reason, model: LiveModel, arrival: Arrival, header: ImageHeader, queued_ms: float) -> FrameRecord:
     """The part went by unseen: recorded, so that nobody takes silence for a pass."""
     inspection = Inspection(
         verdict=Verdict.NO_VERDICT,
@@ -185,7 +186,8 @@ def _record(
         captured_at=arrival.captured_at,
         received_at=arrival.received_at,
         verdict=inspection.verdict.value,
-        reason=inspection.reason,
+        reason=None if inspection.reason is None else str(inspection.reason),
+        why=None if inspection.reason is None else inspection.reason.to_json(),
         rule=inspection.rule,
         score=inspection.score,
         thresholds=asdict(inspection.thresholds),

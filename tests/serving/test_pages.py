@@ -1,14 +1,19 @@
 """The viewer's pages as text: both languages complete, the filter in the URL, nothing inline, nothing from outside."""
 
+import ast
 import re
 import string
 from collections.abc import Callable, Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import httpx
 import pytest
 
+import trialsight_serving.app
+from trialsight.errors import FrameFault
 from trialsight.home import Home
+from trialsight.reason import REASONS
 from trialsight.verdict import Verdict
 from trialsight_serving.access.keys import make_key
 from trialsight_serving.access.principal import Role
@@ -19,12 +24,14 @@ from trialsight_serving.routes.wall import Alarm
 from trialsight_serving.schemas.models import VersionState
 from trialsight_serving.schemas.review import DecisionKind, ReviewState
 from trialsight_serving.settings import Settings
+from trialsight_serving.store.class_images import ImageKind
 from trialsight_serving.store.database import open_database
 from trialsight_serving.store.jobs import JobState
 from trialsight_serving.viewer.language import load_catalogues
 
 FRAMES = "/v1/lines/L1/frames"
 PNG = {"Content-Type": "image/png"}
+ROOT = Path(__file__).parents[2]
 VIEWER = files("trialsight_serving.viewer")
 
 
@@ -52,6 +59,46 @@ def _placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
+# Problems that only programs meet: cameras that post frames, and clients of the inference protocol.
+FOR_PROGRAMS = {
+    "content-encoding",
+    "deadline",
+    "idempotency-key-reused",
+    "inference-request",
+    "late",
+    "line-unbound",
+    "model-not-found",
+    "multipart",
+    "not-finite",
+    "not-local",
+    "queue-full",
+}
+
+
+def slugs() -> set[str]:
+    """Every problem that the service's code names, but for those that a reader of the viewer never meets."""
+    found = {f"frame-{fault}" for fault in FrameFault} | {"not-found", "method-not-allowed"}
+    for file in Path(trialsight_serving.app.__file__).parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            name = getattr(getattr(call, "func", None), "id", "")
+            if not isinstance(call, ast.Call) or name not in ("Problem", "not_found", "DecisionRefusedError", "_busy"):
+                continue
+            said = call.args[1 if name == "Problem" else 0] if call.args else None
+            words = [one.value for one in ast.walk(said) if isinstance(one, ast.Constant)] if said else []
+            if not isinstance(said, ast.JoinedStr):
+                found |= {
+                    f"{word}-not-found" if name == "not_found" else word for word in words if isinstance(word, str)
+                }
+    return found - FOR_PROGRAMS
+
+
+def training_tasks() -> set[str]:
+    """What training and image sets say that they are at, which the models page shows of a running job."""
+    sources = (*ROOT.glob("training/**/*.py"), *ROOT.glob("datasets/**/*.py"))
+    text = "".join(file.read_text(encoding="utf-8") for file in sources if "distil" not in file.parts)
+    return set(re.findall(r"""(?:\.task|_progress)\("([a-z ]+)\"""", text)) - {"simulating", "checking"}
+
+
 def used_keys() -> set[str]:
     """Every key that a template or a script names, those that are put together included."""
     written = {
@@ -69,12 +116,12 @@ def used_keys() -> set[str]:
     used |= {f"review.{state}" for state in (*ReviewState, "mine")}
     used |= {f"timing.{stage}" for stage in ("read", "decode", "queue", "infer", "post")}
     used |= {f"sort.{order}" for order in ("newest", "score")}
-    used |= {f"part.reason_{verdict}" for verdict in ("review", "reject")}
     used |= {f"saved.{state}" for state in ("saved", "saving", "waiting")}
     used |= {f"key.{action}" for action in re.findall(r'action: "(\w+)"', written["static"])}
     used |= {f"role.{role}" for role in Role}
     used |= {f"job.{state}" for state in JobState} | {f"standing.{state}" for state in VersionState}
-    used |= {f"step.{step}" for step in ("labels", "set", "train", "compare", "escapes", "challenger", "promote")}
+    steps = ("labels", "set", "train", "compare", "escapes", "challenger", "promote")
+    used |= {f"step.{step}" for step in (*steps, *training_tasks())}
     used |= {f"gate.{name}.{case}" for name, cases in CASES.items() for case in cases}
     used |= {f"gate.{name}.{case}_remedy" for name, cases in CASES.items() for case in cases if case in REFUSING}
     used |= {f"cameras.{fault}" for fault in ("silent", "clock", "lost")}
@@ -85,6 +132,8 @@ def used_keys() -> set[str]:
     measures = {one.name for one in MEASURES} | {"look", "strangers", "score", "overruled"}
     used |= {f"drift.measure.{name}" for name in measures} | {"drift.then", "drift.now"}
     used |= {f"drift.{what}.{cause}" for what in ("cause", "advice") for cause in Cause}
+    used |= {f"book.{kind}" for kind in ImageKind}
+    used |= {f"reason.{code}" for code in REASONS} | {f"problem.{slug}" for slug in slugs()}
     return used | {"language"}
 
 

@@ -48,6 +48,13 @@ DOORS: dict[tuple[str, str], tuple[Any, bool]] = {
     ("GET", "/triage"): (READING, False),
     ("GET", "/thresholds"): (READING, False),
     ("GET", "/wall"): (READING, False),
+    ("GET", "/book"): (READING, False),
+    ("PUT", "/v1/defect-classes/{name}"): (CHANGING, False),
+    ("DELETE", "/v1/defect-classes/{name}"): (CHANGING, False),
+    ("POST", "/v1/defect-classes/{name}/images"): (CHANGING, False),
+    ("POST", "/v1/defect-classes/{name}/uploads"): (CHANGING, False),
+    ("GET", "/v1/defect-classes/images/{image_id}"): (READING, False),
+    ("DELETE", "/v1/defect-classes/images/{image_id}"): (CHANGING, False),
     ("GET", "/v1/wall"): (READING, False),
     ("GET", "/parts/{part_id}"): (READING, False),
     ("GET", "/metrics"): (READING, True),
@@ -203,6 +210,11 @@ def theirs(world: Any) -> dict[str, str]:
         headers=PNG | admin,
         params={"part": "secret-part"},
     ).json()
+    upload = client.post(
+        "/v1/defect-classes/scratch/uploads?kind=example&note=secret",
+        content=(golden / "bad.png").read_bytes(),
+        headers=PNG | admin,
+    )
     client.put("/v1/recipes/secret-recipe", json={"name": "secret-recipe"}, headers=admin)
     report = {"waiting_frames": 0, "waiting_bytes": 0, "lost": 0, "source": "secret camera"}
     assert client.put("/v1/lines/L1/cameras/default", json=report, headers=admin).status_code == 200
@@ -221,6 +233,7 @@ def theirs(world: Any) -> dict[str, str]:
         "alarm_id": alarm.id,
         "frame_id": frame["id"],
         "part_id": frame["part_id"],
+        "image_id": upload.json()["id"],
         "user_id": client.get("/v1/users", headers=admin).json()[0]["id"],
         "key_id": client.get("/v1/keys", headers=admin).json()[0]["id"],
         "line": "L1",

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsight.reason import Reason
+
 COARSE_SIDE, FINE_SIDE = 256, 768  # longer sides of the pictures on which the pose is sought
 MIN_CORRELATION = 0.5  # where a recipe names none and nothing was learned; unrelated pictures stay below
 PRECISION, PRECISION_DEG = 0.001, 0.05  # of the estimate; a part right on the limit is within it
@@ -51,18 +53,17 @@ class Pose:
     rotation_deg: float
     correlation: float
 
-    def fault(self, limits: Registration, frame_size_px: tuple[int, int]) -> str | None:
+    def fault(self, limits: Registration, frame_size_px: tuple[int, int]) -> Reason | None:
         """Why the frame can't be judged, or None."""
         least = limits.min_correlation or MIN_CORRELATION
         if not self.correlation >= least:
-            seen = f"correlation {self.correlation:.3f}, at least {least:.3f}"
-            return f"misaligned: the frame doesn't match the reference ({seen})"
+            return Reason("not_found", value=self.correlation, limit=least)
         width, longer = frame_size_px[0], max(frame_size_px)
         if self.shift * width > (limits.max_shift + PRECISION) * longer:
             allowed = limits.max_shift * longer
-            return f"misaligned: shifted by {self.shift * width:.0f} px, at most {allowed:.0f} px"
+            return Reason("shifted", value=round(self.shift * width), limit=round(allowed))
         if abs(self.rotation_deg) > limits.max_rotation_deg + PRECISION_DEG:
-            return f"misaligned: turned by {self.rotation_deg:.1f}°, at most {limits.max_rotation_deg:g}°"
+            return Reason("turned", value=round(self.rotation_deg, 1), limit=limits.max_rotation_deg)
         return None
 
     def to_frame(self, points_px: NDArray[np.float64], width_px: float) -> NDArray[np.float64]:

@@ -15,9 +15,10 @@ from pydantic import BaseModel, TypeAdapter
 
 from trialsight.verdict import Verdict
 from trialsight_serving.schemas.access import MeOut
+from trialsight_serving.schemas.book import DefectClassOut
 from trialsight_serving.schemas.inspection import FrameOut, LineOut, PartDetail, PartPage, RecipeOut
 from trialsight_serving.schemas.models import ModelDetail, ModelsOut, PromotionOut
-from trialsight_serving.schemas.review import DecisionKind, DecisionOut, DefectClassOut
+from trialsight_serving.schemas.review import DecisionKind, DecisionOut
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

@@ -55,7 +55,7 @@ def message_text(record: FrameRecord, key: str | None) -> str:
 def _state(record: FrameRecord) -> int:
     if record.verdict != "no_verdict":
         return COMPLETED
-    return ABORTED if (record.reason or "").startswith("late") else FAILED
+    return ABORTED if (record.why or {}).get("code") == "late" else FAILED
 
 
 def _content(record: FrameRecord) -> dict[str, Any]:

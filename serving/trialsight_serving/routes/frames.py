@@ -33,7 +33,7 @@ from trialsight_serving.store.frames import FrameRecord, frame_by_id
 from trialsight_serving.store.maps import to_8_bit
 
 router = APIRouter(prefix="/v1", tags=["frames"])
-_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # content-addressed: it never changes
+FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # content-addressed: it never changes
 _SMALL_BYTES = 2**20
 _NAME = r"^[^\x00-\x1f\x7f]+$"
 _REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
@@ -151,7 +151,7 @@ def get_image(
     data, kind = find_file(service, record.image_sha256, frame_id), record.image_type
     if display:
         data, kind = for_browser(data)
-    return Response(data, media_type=kind, headers=_FOREVER)
+    return Response(data, media_type=kind, headers=FOREVER)
 
 
 @router.get("/frames/{frame_id}/reference", response_class=Response, responses=file("A good part", *IMAGES) | _GONE)
@@ -163,7 +163,7 @@ def get_reference(frame_id: FrameId, service: ServiceDep, who: AnyoneDep) -> Res
         detail = f"{record.recipe} version {record.model_version} has no picture of a good part here"
         raise Problem(404, "reference-not-found", "No reference", detail)
     data, kind = for_browser(data)
-    return Response(data, media_type=kind, headers=_FOREVER)
+    return Response(data, media_type=kind, headers=FOREVER)
 
 
 @router.get("/frames/{frame_id}/thumbnail", response_class=Response, responses=file("Small", "image/jpeg") | _GONE)
@@ -172,16 +172,8 @@ def get_thumbnail(
 ) -> Response:
     """A JPEG at most `size` pixels wide and high."""
     record = find_frame(service, who, frame_id)
-    raw = np.frombuffer(find_file(service, record.image_sha256, frame_id), np.uint8)
-    smallest = min(record.width_px, record.height_px)
-    flags = next((flag for times, flag in _REDUCED.items() if smallest >= size * times), cv2.IMREAD_COLOR)
-    image = cv2.imdecode(raw, flags)
-    if image is None:
-        raise not_found("image", frame_id)
-    factor = min(1.0, size / max(image.shape[:2]))
-    image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
-    return Response(jpeg, media_type="image/jpeg", headers=_FOREVER)
+    jpeg = small_jpeg(find_file(service, record.image_sha256, frame_id), (record.width_px, record.height_px), size)
+    return Response(jpeg, media_type="image/jpeg", headers=FOREVER)
 
 
 @router.get("/frames/{frame_id}/map", response_class=Response, responses=_MAP | _GONE)
@@ -193,8 +185,19 @@ def get_map(
     if record.map_sha256 is None or record.map_scale is None:
         raise Problem(404, "map-not-found", "No map", f"frame {frame_id} has no defect map: {record.reason}")
     png = find_file(service, record.map_sha256, frame_id)
-    headers = _FOREVER | {"X-Map-Scale": repr(record.map_scale)}
+    headers = FOREVER | {"X-Map-Scale": repr(record.map_scale)}
     return Response(to_8_bit(png) if bits == "8" else png, media_type="image/png", headers=headers)
+
+
+def small_jpeg(data: bytes, size_px: tuple[int, int], most: int) -> bytes:
+    """At most `most` pixels wide and high; JPEGs are decoded at a reduced scale."""
+    flags = next((flag for times, flag in _REDUCED.items() if min(size_px) >= most * times), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        raise not_found("image", "")
+    factor = min(1.0, most / max(image.shape[:2]))
+    image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
 
 
 def for_browser(data: bytes) -> tuple[bytes, str]:

@@ -1,4 +1,4 @@
-"""What people teach: masks that they draw, classes that they name, and the labels that training takes."""
+"""What people teach: masks that they draw, and the labels that training takes."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -17,29 +17,19 @@ from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.routes.body import read_frame
 from trialsight_serving.routes.frames import FrameId, find_file, find_frame
+from trialsight_serving.routes.keep import keep
 from trialsight_serving.routes.parts import PartId
-from trialsight_serving.schemas.review import DefectClassOut, FrameLabel, LabelsOut, MaskOut, ReviewState
-from trialsight_serving.store.classes import list_classes
+from trialsight_serving.schemas.review import FrameLabel, LabelsOut, MaskOut, ReviewState
 from trialsight_serving.store.decisions import standing_of
 from trialsight_serving.store.frames import FrameRecord, frames_of_part
-from trialsight_serving.store.images import name_of
 from trialsight_serving.store.masks import MaskRecord, decode_mask, encode_mask, insert_mask, masks_of
 from trialsight_serving.store.parts import part_by_id
-from trialsight_serving.store.purge import FileGoneError, keep_files
 
 router = APIRouter(prefix="/v1", tags=["labels"])
 MAX_MASK_BYTES = 8 * 2**20
 _GONE = problems({410: "The row is there, its file is not"})
 _PNG_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"image/png": BINARY}}}
 _MASK_PROBLEMS = problems({400: "Empty body", 408: "The body came too slowly", 422: "Not a mask of this frame"})
-
-
-@router.get("/defect-classes", response_model=list[DefectClassOut])
-def get_classes(service: ServiceDep, who: ReviewerDep) -> list[DefectClassOut]:
-    """What this organisation calls its defects, those with a key first."""
-    with service.database.read() as connection:
-        found = list_classes(connection, who.organisation)
-    return [DefectClassOut.model_validate(one) for one in found]
 
 
 @router.put("/frames/{frame_id}/mask", response_model=MaskOut, responses=_MASK_PROBLEMS, openapi_extra=_PNG_BODY)
@@ -50,21 +40,11 @@ async def put_mask(frame_id: FrameId, request: Request, service: ServiceDep, who
     data = await read_frame(request, MAX_MASK_BYTES, service.settings.body_timeout_s)
     mask = await asyncio.to_thread(_read_mask, data, frame)
     png, area_px, now = encode_mask(mask), int(np.count_nonzero(mask)), datetime.now(UTC)
-    name = name_of(png)
 
-    async def store() -> MaskRecord:
-        fresh = await asyncio.to_thread(service.images.put, png, name)
+    def write(connection: Connection, name: str) -> MaskRecord:
+        return insert_mask(connection, who.organisation, frame.part_id, frame_id, name, area_px, who.name, now)
 
-        def work(connection: Connection) -> MaskRecord:
-            keep_files(connection, service.images, [] if fresh else [name])
-            return insert_mask(connection, who.organisation, frame.part_id, frame_id, name, area_px, who.name, now)
-
-        return await asyncio.wrap_future(service.writer.submit(work))
-
-    try:
-        return _mask_out(await store())
-    except FileGoneError:  # it was there, and was taken away in this very moment
-        return _mask_out(await store())
+    return _mask_out(await keep(service, png, write))
 
 
 @router.get("/frames/{frame_id}/mask", response_class=Response, responses=file("The mask", "image/png") | _GONE)

@@ -19,6 +19,7 @@ _FRAME: JsonDict = {
     "part_id": "5f0f7a3c1d2e4b6a8c9d0e1f2a3b4c5d",
     "verdict": "reject",
     "reason": "score 41.2 > t2 28.7",
+    "why": {"code": "score_above", "values": {"score": 41.2, "t2": 28.7}},
     "rule": "score",
     "score": 41.2,
     "thresholds": {"t1": 24.1, "t2": 28.7, "region": 28.7},
@@ -63,6 +64,7 @@ _FRAME: JsonDict = {
     "process": {},
     "part_verdict": "reject",
     "part_reason": "score 41.2 > t2 28.7",
+    "part_why": {"code": "score_above", "values": {"score": 41.2, "t2": 28.7}},
 }
 
 
@@ -95,6 +97,13 @@ class TimingsOut(BaseModel):
     store: float | None = None
 
 
+class WhyOut(BaseModel):
+    """`code`: one of `trialsight.reason.REASONS`; it stays what it is. `values`: what the text is made of."""
+
+    code: str
+    values: dict[str, str | int | float]
+
+
 class FrameOut(BaseModel):
     """One frame's result."""
 
@@ -105,6 +114,7 @@ class FrameOut(BaseModel):
     part_id: str
     verdict: Verdict
     reason: str | None
+    why: WhyOut | None = Field(description="`reason` as a code with its values, for other languages; null for a pass")
     rule: str | None = Field(description="The rule that decided; `score` for the thresholds")
     score: float | None
     thresholds: Thresholds
@@ -126,6 +136,7 @@ class FrameOut(BaseModel):
     process: dict[str, Any]
     part_verdict: Verdict | None = Field(description="The worst of the part's views; no_verdict while one is missing")
     part_reason: str | None
+    part_why: WhyOut | None
 
     @classmethod
     def of(cls, record: FrameRecord) -> "FrameOut":

@@ -105,16 +105,6 @@ class BulkOut(BaseModel):
     refused: list[RefusedPart]
 
 
-class DefectClassOut(BaseModel):
-    """`number`: the key 1 to 9 that gives the class in the viewer."""
-
-    model_config = ConfigDict(from_attributes=True)
-    name: str
-    name_en: str
-    name_zh: str
-    number: int | None
-
-
 class MaskOut(BaseModel):
     frame_id: str
     mask_url: str

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
+from trialsight.reason import Reason
 from trialsight_serving.store.ids import new_id
 from trialsight_serving.store.tables import frames, idempotency_keys, parts
 
@@ -18,7 +19,8 @@ SEVERITY = ("reject", "no_verdict", "review", "pass")
 @dataclass(frozen=True)
 class FrameRecord:
     """A row of `frames`; the store gives `seq`, `part_id` and the part's standing. `map_scale`: score at full code.
-    `signals`, `embedding` (float16): what drift is told by. `stored_bytes`: of the picture and the map."""
+    `why`: code and values of `reason`. `signals`, `embedding` (float16): what drift is told by. `stored_bytes`: of the
+    picture and the map."""
 
     id: str
     organisation_id: str
@@ -55,8 +57,11 @@ class FrameRecord:
     seq: int = 0
     part_verdict: str | None = None
     part_reason: str | None = None
+    why: dict[str, Any] | None = None
+    part_why: dict[str, Any] | None = None
 
 
+_Standing = tuple[str, str | None, dict[str, Any] | None, float | None]
 _COLUMNS = tuple(frames.columns.keys())
 
 
@@ -86,9 +91,8 @@ _SAME_PART = (
     .with_for_update()  # a part's views take turns: each must see those before it
 )
 _NEWEST = sa.select(sa.func.max(frames.c.seq)).where(frames.c.part_id == sa.bindparam("part")).group_by(frames.c.view)
-_OTHER_VIEWS = sa.select(frames.c.view, frames.c.verdict, frames.c.reason, frames.c.score, frames.c.received_at).where(
-    frames.c.seq.in_(_NEWEST)
-)
+_SEEN = (frames.c.view, frames.c.verdict, frames.c.reason, frames.c.why, frames.c.score, frames.c.received_at)
+_OTHER_VIEWS = sa.select(*_SEEN).where(frames.c.seq.in_(_NEWEST))
 # One writer on SQLite, so that nobody else takes the same; the newest row is never deleted, so none comes twice.
 _NEXT_SEQ = {
     "sqlite": sa.text("SELECT coalesce(max(seq), 0) + 1 FROM frames"),
@@ -109,8 +113,8 @@ def insert_frame(
     seq = int(connection.execute(_NEXT_SEQ[connection.dialect.name]).scalar_one())
     others = [] if found is None else connection.execute(_OTHER_VIEWS, {"part": part_id}).all()
     seen = [row for row in others if row.view != record.view]
-    verdict, reason, score = _standing([*seen, record], expected)
-    record = replace(record, part_id=part_id, seq=seq, part_verdict=verdict, part_reason=reason)
+    verdict, reason, why, score = _standing([*seen, record], expected)
+    record = replace(record, part_id=part_id, seq=seq, part_verdict=verdict, part_reason=reason, part_why=why)
     # The part first and at once as it stands: a frame points at it, and a second write would touch all its indexes.
     summary: dict[str, Any] = {
         "line": record.line,
@@ -120,6 +124,7 @@ def insert_frame(
         "last_seq": seq,
         "verdict": verdict,
         "reason": reason,
+        "why": why,
         "score": score,
         "defect_class": class_seen(record.regions),
     }
@@ -149,31 +154,40 @@ def class_seen(regions: list[dict[str, Any]]) -> str | None:
     return next((region["defect_class"] for region in regions if region.get("defect_class")), None)
 
 
-def _standing(seen: Sequence[Any], expected: ExpectedViews | None) -> tuple[str, str | None, float | None]:
-    """The part's verdict, its reason and score: the worst among the newest frame of each view, `seen`.
+def _standing(seen: Sequence[Any], expected: ExpectedViews | None) -> _Standing:
+    """The part's verdict, its reason (in words, and as code and values) and score: the worst among the newest frame
+    of each view, `seen`.
 
     A part that lacks a view, or whose views lie too far apart in time to be of one passage, has no verdict, unless
     what was seen of it is worse. It is told from the rows alone, so that a restart between two views loses nothing.
     """
     score = max((frame.score for frame in seen if frame.score is not None), default=None)
-    standings = [(frame.verdict, frame.reason) for frame in seen]
+    standings = [(frame.verdict, frame.reason, frame.why) for frame in seen]
     if expected is not None:
         times = {frame.view: frame.received_at for frame in seen}
         if missing := [view for view in expected.views if view not in times]:
-            standings.append(("no_verdict", f"view missing: {', '.join(missing)}"))
+            standings.append(_unseen(Reason("view_missing", views=", ".join(missing))))
         else:
             wanted = [times[view] for view in expected.views]
             apart_ms = (max(wanted) - min(wanted)).total_seconds() * 1000
             if apart_ms > expected.within_ms:
                 late = max(expected.views, key=lambda view: times[view])
-                standings.append(("no_verdict", f"view missing in time: {late} came {apart_ms:.0f} ms after the first"))
-    verdict, reason = min(standings, key=lambda standing: SEVERITY.index(standing[0]))
-    return verdict, reason, score
+                standings.append(_unseen(Reason("view_late", view=late, ms=round(apart_ms))))
+    verdict, reason, why = min(standings, key=lambda standing: SEVERITY.index(standing[0]))
+    return verdict, reason, why, score
+
+
+def _unseen(reason: Reason) -> tuple[str, str, dict[str, Any]]:
+    return "no_verdict", str(reason), reason.to_json()
 
 
 def _frames() -> sa.Select[Any]:
     """Frames with how their part stands now."""
-    standing = parts.c.verdict.label("part_verdict"), parts.c.reason.label("part_reason")
+    standing = (
+        parts.c.verdict.label("part_verdict"),
+        parts.c.reason.label("part_reason"),
+        parts.c.why.label("part_why"),
+    )
     return sa.select(frames, *standing).join(parts, parts.c.id == frames.c.part_id)
 
 

@@ -29,6 +29,7 @@ class PartRecord:
     line: str
     verdict: str
     reason: str | None
+    why: dict[str, Any] | None
     score: float | None
     variant: str
     decision: str | None

@@ -16,10 +16,10 @@ from sqlalchemy.engine import Connection
 
 from trialsight_serving.store.database import Transact
 from trialsight_serving.store.images import ImageStore
-from trialsight_serving.store.tables import frames, masks, unneeded_files
+from trialsight_serving.store.tables import class_images, frames, masks, unneeded_files
 
 # Each column that names a file, with an index of its own: whoever adds one adds it here.
-FILE_COLUMNS = (frames.c.image_sha256, frames.c.map_sha256, masks.c.sha256)
+FILE_COLUMNS = (frames.c.image_sha256, frames.c.map_sha256, masks.c.sha256, class_images.c.sha256)
 YOUNG = timedelta(minutes=10)
 _BATCH = 20  # deleted while the store's lock is held: frames wait for it
 _PAGE = 500

@@ -33,6 +33,7 @@ line_views = sa.Table(
     sa.Column("recipe", sa.String(64), nullable=False),
 )
 
+# `reason`: English; `why`: its code and values, for other languages (`trialsight.reason`).
 # verdict and score are the worst over the newest frame of each view; last_seq orders the list, newest first.
 # decision, review and defect_class sum up what people decided (`store.standing`); the queue filters by them.
 # hold: why it must not be deleted. The verdict ends an index where it is asked for beside its first column: what does
@@ -47,6 +48,7 @@ parts = sa.Table(
     sa.Column("line", sa.String(64), nullable=False),
     sa.Column("verdict", sa.String(16), nullable=False),
     sa.Column("reason", sa.Text),
+    sa.Column("why", sa.JSON(none_as_null=True)),
     sa.Column("score", sa.Float),
     sa.Column("variant", sa.String(200), nullable=False, server_default=""),
     sa.Column("decision", sa.String(32)),
@@ -85,6 +87,7 @@ frames = sa.Table(
     sa.Column("received_at", UtcTime, nullable=False),
     sa.Column("verdict", sa.String(16), nullable=False),
     sa.Column("reason", sa.Text),
+    sa.Column("why", sa.JSON(none_as_null=True)),
     sa.Column("rule", sa.String(64)),
     sa.Column("score", sa.Float),
     sa.Column("thresholds", sa.JSON, nullable=False),
@@ -238,6 +241,29 @@ defect_classes = sa.Table(
     sa.Column("name_en", sa.String(100), nullable=False),
     sa.Column("name_zh", sa.String(100), nullable=False),
     sa.Column("number", sa.Integer),
+    sa.Column("description_en", sa.Text, nullable=False, server_default=""),
+    sa.Column("description_zh", sa.Text, nullable=False, server_default=""),
+)
+
+# How a class looks, and how it doesn't. The file is in the image store, and stays when the frame it came from goes.
+# `outlines`: SVG path data in thousandths of the longer side.
+class_images = sa.Table(
+    "class_images",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    organisation_id(),
+    sa.Column("defect_class", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("width_px", sa.Integer, nullable=False),
+    sa.Column("height_px", sa.Integer, nullable=False),
+    sa.Column("outlines", sa.JSON, nullable=False),
+    sa.Column("frame_id", sa.String(32)),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Column("added_by", sa.String(200), nullable=False),
+    sa.Column("added_at", UtcTime, nullable=False),
+    sa.Index("ix_class_images_class", "organisation_id", "defect_class", "added_at"),
+    sa.Index("ix_class_images_file", "sha256"),
 )
 
 # Append-only by triggers; `old` and `new` are canonical JSON as text, so that what is hashed is what is stored.

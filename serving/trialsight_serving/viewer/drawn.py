@@ -1,15 +1,12 @@
 """What the browser needs to draw a frame: numbers, outlines and addresses, never a coloured picture."""
 
 import json
-from typing import Any
 
 from trialsight.geometry.scale import Scale
 from trialsight_serving.models.packages import card_of
 from trialsight_serving.service import Service
 from trialsight_serving.store.frames import FrameRecord
 from trialsight_serving.store.parts import PartRecord
-
-OUTLINES, POINTS = 6, 24  # on a thumbnail: more would be neither seen nor worth the bytes
 
 
 def drawn(service: Service, part: PartRecord, frame: FrameRecord, has_mask: bool) -> str:
@@ -35,17 +32,6 @@ def drawn(service: Service, part: PartRecord, frame: FrameRecord, has_mask: bool
         },
         separators=(",", ":"),
     )
-
-
-def outlines(regions: list[dict[str, Any]], size_px: tuple[int, int]) -> list[str]:
-    """SVG path data of the strongest regions, in thousandths of the longer side: short to send."""
-    unit = 1000 / max(size_px)
-    paths = []
-    for region in regions[:OUTLINES]:
-        points = region["contour"]
-        points = points[:: max(1, len(points) // POINTS)]
-        paths.append("M" + "L".join(f"{x * unit:.0f} {y * unit:.0f}" for x, y in points) + "Z")
-    return paths
 
 
 def score_bar(score: float | None, thresholds: dict[str, float]) -> dict[str, float] | None:

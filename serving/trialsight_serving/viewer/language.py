@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from fastapi import Request
 
@@ -19,6 +20,16 @@ class Catalogue:
 
     def __call__(self, key: str, **values: object) -> str:
         return self.texts[key].format(**values) if values else self.texts[key]
+
+    def reason(self, why: dict[str, Any] | None, otherwise: str | None) -> str:
+        """Why a verdict is what it is; `otherwise` where it has no code, being older, or one that is not known here."""
+        text = self.texts.get(f"reason.{(why or {}).get('code')}")
+        if text is None or why is None:
+            return otherwise or ""
+        return text.format(**why["values"])
+
+    def problem(self, slug: str, otherwise: str) -> str:
+        return self.texts.get(f"problem.{slug}", otherwise)
 
     @property
     def html_lang(self) -> str:

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from trialsight_serving.viewer.book import add_book
 from trialsight_serving.viewer.drift import add_drift
 from trialsight_serving.viewer.login import add_login
 from trialsight_serving.viewer.models import add_models
@@ -18,5 +19,6 @@ def make_router(pages: Pages) -> APIRouter:
     add_thresholds(router, pages)
     add_drift(router, pages)
     add_models(router, pages)
+    add_book(router, pages)
     add_login(router, pages)
     return router

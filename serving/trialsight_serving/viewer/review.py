@@ -6,14 +6,16 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
 
 from trialsight.verdict import Verdict
-from trialsight_serving.access.principal import Principal
+from trialsight_serving.access.principal import Principal, Role
 from trialsight_serving.deps import ReviewerDep, ServiceDep
+from trialsight_serving.outlines import outlines
 from trialsight_serving.problems import not_found
 from trialsight_serving.routes.part_query import PartQuery, PartQueryDep
 from trialsight_serving.routes.parts import PartId
 from trialsight_serving.schemas.inspection import FrameOut
 from trialsight_serving.schemas.review import DecisionKind
 from trialsight_serving.service import Service
+from trialsight_serving.store.class_images import ImageKind
 from trialsight_serving.store.classes import list_classes
 from trialsight_serving.store.decisions import decisions_of
 from trialsight_serving.store.frames import FrameRecord, frames_of_part, how_bad, worst_frames
@@ -27,7 +29,7 @@ from trialsight_serving.store.parts import (
     variants_of,
 )
 from trialsight_serving.store.standing import REVIEW_STATES
-from trialsight_serving.viewer.drawn import drawn, outlines, score_bar
+from trialsight_serving.viewer.drawn import drawn, score_bar
 from trialsight_serving.viewer.history import history
 from trialsight_serving.viewer.render import Pages
 
@@ -86,6 +88,8 @@ def add_review(router: APIRouter, pages: Pages) -> None:
             events=history(frames, decisions, masks),
             kinds=KINDS,
             classes=classes,
+            may_change=who.role in (Role.ENGINEER, Role.ADMINISTRATOR),
+            book_kinds=list(ImageKind),
             query=suffix,
             back=f"{'/triage' if query.sort == 'score' else '/'}{suffix}",
             newer=f"/parts/{newer}{suffix}" if newer else None,

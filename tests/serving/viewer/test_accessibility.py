@@ -48,6 +48,7 @@ def pages(part: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     yield "an empty queue", "/?part=nobody", ()
     yield "the contact sheet", "/triage", ("a",)
     yield "the line wall", "/wall", ()
+    yield "the defect book", "/book", ("1",)
     yield "the thresholds", "/thresholds", ("1",)
     yield "a part beside a good one", f"/parts/{part}", ("s", "r")
     yield "painting", f"/parts/{part}", ("p",)

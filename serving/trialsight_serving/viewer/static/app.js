@@ -21,6 +21,7 @@ const PAGES = {
   wall: () => import("./wall.js"),
   thresholds: () => import("./thresholds.js"),
   drift: () => import("./drift.js"),
+  book: () => import("./book.js"),
   models: () => import("./models.js"),
 };
 const KEPT = 6;

@@ -57,6 +57,7 @@ export const KEYS = {
     { code: "KeyP", shown: "P", action: "paint" },
     HELP,
   ],
+  book: [...CLASSES, HELP],
   wall: [
     { code: "KeyS", shown: "S", action: "sound" },
     { code: "KeyF", shown: "F", action: "full" },

@@ -1,5 +1,7 @@
 // Every change that the browser asks of the service goes through here.
 
+import { text } from "./text.js";
+
 /** The service can't be reached, or can't take it now: to be tried again. */
 export class Away extends Error {}
 
@@ -41,10 +43,17 @@ async function answerOf(ask) {
   }
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
-  const why = answer.detail ?? `${response.status} ${response.statusText}`;
+  const why = said(answer) ?? `${response.status} ${response.statusText}`;
   // 401: the session ended; once somebody is logged in again it goes through.
   const later = response.status >= 500 || [401, 408, 429].includes(response.status);
   throw later ? new Away(why) : new Refused(why, answer);
+}
+
+/** A problem in the reader's language, and what it is about as the service says it. @param {any} problem */
+function said({ type, detail }) {
+  const key = `problem.${String(type).split(":").pop()}`;
+  const known = text(key);
+  return known === key ? detail : `${known}${detail ? ` (${detail})` : ""}`;
 }
 
 /** @param {string} url @param {unknown} data */
