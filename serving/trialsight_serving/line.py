@@ -27,8 +27,10 @@ from trialsight_serving.store.maps import encode_map
 from trialsight_serving.store.results import Writing
 from trialsight_serving.store.space import is_full
 from trialsight_serving.store.usage import QuotaError
+from trialsight_serving.tracing import FrameTrace
 
 log = structlog.get_logger(__name__)
+_SPANS = {"decode": "decode", "infer": "run", "post": "post"}  # stages in their order, and what traces call them
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Arrival:
     key: str | None = None
     is_partial: bool = False
     process: dict[str, Any] = field(default_factory=dict)
+    trace: FrameTrace = field(default_factory=FrameTrace)
 
 
 async def model_of(service: Service, organisation: str, line: str, view: str) -> LiveModel:
@@ -109,9 +112,10 @@ async def take(service: Service, model: LiveModel, ticket: Ticket, arrival: Arri
 async def _take(
     service: Service, model: LiveModel, ticket: Ticket, arrival: Arrival, header: ImageHeader, writing: Writing
 ) -> FrameRecord:
-    arrived = time.perf_counter()
+    arrived, arrived_ns = time.perf_counter(), time.time_ns()
     async with ticket.worker() as turn:
         queued_ms = _ms(arrived)
+        arrival.trace.stage("admission", arrived_ns)
         if (fault := _fault(service, model, ticket, arrival, queued_ms)) is not None:
             record, map_png = _unseen(fault, model, arrival, header, queued_ms), None
         else:
@@ -120,13 +124,15 @@ async def _take(
                 service.inspectors, _inspect, model, arrival, header, queued_ms
             )
             turn.ran = True
-    started = time.perf_counter()
+    arrival.trace.answered(record.id, {"part": record.part, "verdict": record.verdict, "score": record.score})
+    started, started_ns = time.perf_counter(), time.time_ns()
     stored = await _store(service, record, arrival, map_png, writing)
+    arrival.trace.stage("store", started_ns)
     if stored.id != record.id:
         return stored  # the same frame, sent twice at once: the first one's answer
     stored = replace(stored, timings_ms=stored.timings_ms | {"store": _ms(started)})
     service.shadow.offer(stored, arrival.data)
-    _note(service, stored, ticket.late)
+    _note(service, stored, ticket.late, arrival.trace)
     return stored
 
 
@@ -134,6 +140,7 @@ def _inspect(
     model: LiveModel, arrival: Arrival, header: ImageHeader, queued_ms: float
 ) -> tuple[FrameRecord, bytes | None]:
     """In a worker thread: ONNX Runtime, OpenCV and the map's PNG all leave the event loop alone."""
+    began_ns = time.time_ns()
     inspection = model.inspector(arrival.data, model.thresholds)
     started = time.perf_counter()
     map_png, scale = None, None
@@ -142,6 +149,7 @@ def _inspect(
     timings = {"read": arrival.read_ms, "queue": queued_ms, **inspection.timings_ms}
     if "post" in timings:
         timings["post"] = round(timings["post"] + _ms(started), 3)
+    arrival.trace.stages(began_ns, {span: timings[stage] for stage, span in _SPANS.items() if stage in timings})
     record = _record(model, arrival, header, inspection, timings)
     sha256 = None if map_png is None else hashlib.sha256(map_png).hexdigest()
     return replace(record, map_sha256=sha256, map_scale=scale), map_png
@@ -296,7 +304,7 @@ def _store_problem(*, full: bool) -> Problem:
     )
 
 
-def _note(service: Service, record: FrameRecord, late: bool) -> None:
+def _note(service: Service, record: FrameRecord, late: bool, trace: FrameTrace) -> None:
     service.news.publish()
     service.outbox.wake()
     name = lane(record.organisation_id, record.line)
@@ -312,6 +320,7 @@ def _note(service: Service, record: FrameRecord, late: bool) -> None:
         score=record.score,
         model=f"{record.recipe}/{record.model_version}",
         ms=round(sum(record.timings_ms.values()), 1),
+        **({} if trace.id is None else {"trace_id": trace.id}),
     )
 
 

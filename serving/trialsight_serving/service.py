@@ -30,6 +30,7 @@ from trialsight_serving.store.images import ImageStore, open_images
 from trialsight_serving.store.results import Results
 from trialsight_serving.store.space import Space
 from trialsight_serving.store.writer import Writer
+from trialsight_serving.tracing import Tracing, open_tracing
 
 FILE_THREADS = 8  # they wait for the disk, not for a core
 
@@ -49,6 +50,7 @@ class Service:
     shadow: Shadow
     news: News
     metrics: Metrics
+    tracing: Tracing
     inspectors: ThreadPoolExecutor
     disks: ThreadPoolExecutor
     probes: ThreadPoolExecutor
@@ -58,12 +60,13 @@ class Service:
 @asynccontextmanager
 async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]:
     """Store first, models last; closed the other way round, after the last frame was answered."""
+    tracing = open_tracing(settings)
     database = await asyncio.to_thread(open_database, settings)
     writer = Writer(database)
     images = open_images(settings)
     disks = ThreadPoolExecutor(FILE_THREADS, "disk")
     tenants = Tenants(partial(_models_of, settings, database, writer, images))
-    outbox = Drainer(settings.outbox, database, writer, settings.paths.root / "outbox.lock")
+    outbox = Drainer(settings.outbox, database, writer, settings.paths.root / "outbox.lock", tracing.handed_on)
     space = Space(images, settings.paths.root, settings.disk_min_free_mb * 2**20)
     housekeeping = Housekeeping(settings, database, images, space, writer.transact)
     drift = Watch(settings, database, writer.transact, outbox.wake)
@@ -93,6 +96,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         shadow=shadow,
         news=news,
         metrics=metrics,
+        tracing=tracing,
         inspectors=ThreadPoolExecutor(settings.workers, "inspect"),
         disks=disks,
         probes=ThreadPoolExecutor(1, "probe"),
@@ -115,6 +119,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         service.disks.shutdown()
         service.probes.shutdown()
         await asyncio.to_thread(writer.close)
+        await asyncio.to_thread(tracing.close)
         database.close()
 
 

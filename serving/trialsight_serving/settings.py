@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     )
     time_zone: ZoneInfo | None = Field(default=None, description="The plant's, say Asia/Shanghai; else this machine's")
     drift: DriftSettings = Field(default=DriftSettings(), description="When a line has drifted; see docs/drift.md")
+    otlp_endpoint: str | None = Field(
+        default=None, description="OTLP/HTTP collector that gets traces; else OTEL_EXPORTER_OTLP_ENDPOINT, or none"
+    )
+    trace_ratio: float = Field(
+        default=1.0, ge=0, le=1, description="Share of frames traced, of those whose camera doesn't say"
+    )
     session_hours: float = Field(default=12.0, gt=0, description="How long a browser stays logged in")
 
     @classmethod

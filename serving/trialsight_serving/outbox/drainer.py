@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -53,8 +53,17 @@ class TargetState:
 
 
 class Drainer:
-    def __init__(self, targets: Sequence[Target], database: Database, writer: Writer, lock: Path) -> None:
-        self._database, self._writer = database, writer
+    """`handed_on(target, result ids, began_ns)` hears of each batch that was delivered."""
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        database: Database,
+        writer: Writer,
+        lock: Path,
+        handed_on: Callable[[str, Sequence[str], int], None] = lambda *_: None,
+    ) -> None:
+        self._database, self._writer, self._handed_on = database, writer, handed_on
         self._leader = Leader(database, lock, _LOCK)
         self._leading, self._stop = threading.Event(), threading.Event()
         self._workers = [_Worker(target, self) for target in targets]
@@ -139,8 +148,11 @@ class _Worker:
     def _line(self, sender: Sender, line: str) -> bool:
         with self._drainer._database.read() as connection:
             messages = oldest(connection, self._target.name, line, _BATCH)
+        began_ns = time.time_ns()
         sent = sender.send(messages)
         if sent.done:
+            delivered = [message.result_id for message in messages if message.id in set(sent.done)]
+            self._drainer._handed_on(self._target.name, delivered, began_ns)
             self._drainer._writer.submit(partial(remove, ids=sent.done)).result()
             self.state = replace(self.state, delivered=self.state.delivered + len(sent.done))
         if sent.problem is not None:

@@ -85,7 +85,8 @@ async def post_frame(
 ) -> Response:
     """Inspect one frame. The answer comes once image, map and result are on the disk."""
     started, received_at = time.perf_counter(), datetime.now(UTC)
-    with _refusals_counted(service, who.organisation, line):
+    trace, started_ns = service.tracing.frame(request.headers, lane(who.organisation, line)), time.time_ns()
+    with trace, _refusals_counted(service, who.organisation, line):
         model = await model_of(service, who.organisation, line, view)
         check_content_type(request)
         check_space(service)
@@ -94,6 +95,7 @@ async def post_frame(
         with service.admission.admit(lane(who.organisation, line), deadline_ms / 1000) as ticket:
             settings = service.settings
             data = await read_frame(request, settings.max_body_bytes, settings.body_timeout_s)
+            trace.stage("read", started_ns)
             arrival = Arrival(
                 organisation=who.organisation,
                 line=line,
@@ -108,6 +110,7 @@ async def post_frame(
                 key=idempotency_key,
                 is_partial=is_partial,
                 process=_process(process),
+                trace=trace,
             )
             stored = await take(service, model, ticket, arrival)
     # Made here and not by FastAPI, which would check and copy it all once more.
