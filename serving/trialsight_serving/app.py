@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from trialsight import __version__
 from trialsight_serving import problems
 from trialsight_serving.access.guard import Guard
+from trialsight_serving.access.oidc import Provider
 from trialsight_serving.live import News
 from trialsight_serving.openapi import document
 from trialsight_serving.routes import (
@@ -68,7 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     v1 = (access, book, cameras, drift, frames, holds, jobs, labels, models, outbox, parts, recipes, status, stream)
     for module in (*v1, thresholds, usage, wall, v2):
         app.include_router(module.router)
-    app.include_router(make_router(pages))
+    app.include_router(make_router(pages, None if settings.oidc is None else Provider(settings.oidc)))
     app.mount("/static", static_files(), name="static")
     document.install(app)
     return app

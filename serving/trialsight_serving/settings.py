@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from trialsight.errors import TrialsightError
 from trialsight.home import Home
 from trialsight.image import Limits
+from trialsight_serving.access.oidc_settings import Oidc
 from trialsight_serving.outbox.targets import Target
 
 _MONTH_S = 30 * 24 * 3600
@@ -44,10 +45,12 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Settings(BaseSettings):
-    """Names the environment as TRIALSIGHT_<FIELD>, say TRIALSIGHT_QUEUE_LIMIT=32."""
+    """Names the environment as TRIALSIGHT_<FIELD>, TRIALSIGHT_<FIELD>__<PART> where a field has parts."""
 
     # Errors don't repeat what was given: it may hold a secret.
-    model_config = SettingsConfigDict(env_prefix="TRIALSIGHT_", extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TRIALSIGHT_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     home: Path | None = Field(default=None, description="The folder that holds everything; else ./trialsight-home")
     host: str = "127.0.0.1"
@@ -97,6 +100,7 @@ class Settings(BaseSettings):
     trace_ratio: float = Field(
         default=1.0, ge=0, le=1, description="Share of frames traced, of those whose camera doesn't say"
     )
+    oidc: Oidc | None = Field(default=None, description="An OpenID provider to log in with; see docs/operation.md")
     session_hours: float = Field(default=12.0, gt=0, description="How long a browser stays logged in")
 
     @classmethod

@@ -119,6 +119,7 @@ def used_keys() -> set[str]:
     used |= {f"saved.{state}" for state in ("saved", "saving", "waiting")}
     used |= {f"key.{action}" for action in re.findall(r'action: "(\w+)"', written["static"])}
     used |= {f"role.{role}" for role in Role}
+    used |= {f"login.{what}" for what in ("wrong", "too_many", "refused", "away")}
     used |= {f"job.{state}" for state in JobState} | {f"standing.{state}" for state in VersionState}
     steps = ("labels", "set", "train", "compare", "escapes", "challenger", "promote")
     used |= {f"step.{step}" for step in (*steps, *training_tasks())}

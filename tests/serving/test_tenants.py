@@ -12,6 +12,7 @@ import pytest
 from trialsight.home import Home
 from trialsight_serving.access.bootstrap import bootstrap
 from trialsight_serving.access.keys import make_key
+from trialsight_serving.access.oidc_settings import Oidc
 from trialsight_serving.access.organisations import add_organisation
 from trialsight_serving.access.principal import Role
 from trialsight_serving.access.users import add_user
@@ -39,6 +40,8 @@ DOORS: dict[tuple[str, str], tuple[Any, bool]] = {
     ("GET", "/readyz"): (PUBLIC, False),
     ("GET", "/login"): (PUBLIC, False),
     ("POST", "/login"): (PUBLIC, False),
+    ("GET", "/login/oidc"): (PUBLIC, False),
+    ("GET", "/login/oidc/back"): (PUBLIC, False),
     ("GET", "/static/{path}"): (PUBLIC, False),
     ("GET", "/openapi.json"): (ALL, False),
     ("POST", "/logout"): (ALL, False),
@@ -144,7 +147,7 @@ def routes(router: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def test_every_route_says_who_may_use_it(home: Home) -> None:
-    app = create_app(Settings(home=home.root))
+    app = create_app(Settings(home=home.root, oidc=Oidc(issuer="https://login.example.com", client_id="trialsight")))
     found = set(routes(app))
     described = {
         (method.upper(), path)

@@ -16,6 +16,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Organisation = Annotated[str, typer.Option("--organisation", help="The organisation's id.")]
 _Role = Annotated[str, typer.Option(help="camera (keys only), reviewer, engineer or administrator.")]
 _Name = Annotated[str, typer.Argument(help="The name to log in with; history and audit show it.")]
+_Subject = Annotated[str | None, typer.Option(help="Their `sub` at the OpenID provider of the settings.")]
 _FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read it from standard input.")]
 
 user = typer.Typer(help="People who log in with a password.", no_args_is_help=True)
@@ -31,14 +32,16 @@ def add_user(
     role: _Role = "reviewer",
     organisation: _Organisation = _DEFAULT,
     password_stdin: _FromStdin = False,
+    subject: _Subject = None,
     home: _Home = None,
 ) -> None:
-    """Add a user; the password is asked for."""
+    """Add a user; the password is asked for, unless the OpenID provider lets them in."""
     from trialsight_serving.access.users import add_user as add
 
-    password = _password(password_stdin)
+    known_as = None if subject is None else _subject(home, subject)
+    password = _password(password_stdin) if subject is None or password_stdin else None
     with _write(home) as (connection, who):
-        add(connection, organisation, name, _role(role), password, who=who)
+        add(connection, organisation, name, _role(role), password, known_as, who=who)
     typer.echo(f"user {name} added as {role}")
 
 
@@ -58,6 +61,7 @@ def set_user(
     disabled: Annotated[bool | None, typer.Option("--disable/--enable", help="Let them in no more, or again.")] = None,
     new_password: Annotated[bool, typer.Option("--password", help="Ask for a new password.")] = False,
     password_stdin: _FromStdin = False,
+    subject: _Subject = None,
     organisation: _Organisation = _DEFAULT,
     home: _Home = None,
 ) -> None:
@@ -66,12 +70,22 @@ def set_user(
     from trialsight_serving.access.users import change_user, find_user
 
     password = _password(password_stdin) if new_password or password_stdin else None
+    known_as = None if subject is None else _subject(home, subject)
     with _write(home) as (connection, who):
         found = find_user(connection, organisation, name)
         if found is None:
             raise TrialsightError(f"there is no user {name}", "see `trialsight user list`")
         wanted = None if role is None else _role(role)
-        change_user(connection, organisation, found.id, role=wanted, password=password, disabled=disabled, who=who)
+        change_user(
+            connection,
+            organisation,
+            found.id,
+            role=wanted,
+            password=password,
+            disabled=disabled,
+            subject=known_as,
+            who=who,
+        )
     typer.echo(f"user {name} changed")
 
 
@@ -197,6 +211,16 @@ def _role(text: str) -> Any:
         return Role(text)
     except ValueError:
         raise TrialsightError(f"there is no role {text}", f"use one of {', '.join(Role)}") from None
+
+
+def _subject(home: Path | None, sub: str) -> str:
+    from trialsight.errors import TrialsightError
+    from trialsight_serving.settings import read_settings
+
+    oidc = read_settings({"home": home} if home else {}).oidc
+    if oidc is None:
+        raise TrialsightError("the settings name no OpenID provider", "set oidc.issuer and oidc.client_id first")
+    return oidc.subject(sub)
 
 
 def _password(from_stdin: bool) -> str:

@@ -28,13 +28,13 @@ class LoginDoor:
     def enter(self, organisation: str, name: str, password: str, address: str) -> str | None:
         """A session's token, or None for a wrong name or password. Raises Problem 429 after too many failures."""
         account = f"account:{organisation}/{name}"[:300]
-        self._check_failures(account, address)
+        self.check_failures(account, address)
         with self._database.read() as connection:
             mine = (users.c.organisation_id == organisation) & (users.c.name == name)
             row = connection.execute(sa.select(users).where(mine)).mappings().first()
         right = is_password(None if row is None else row["password"], password)
         if row is None or not right or row["disabled_at"] is not None:
-            self._note_failure(account, address)
+            self.note_failure(account, address)
             return None
         with self._database.write() as connection:
             connection.execute(login_failures.delete().where(login_failures.c.subject == account))
@@ -42,16 +42,17 @@ class LoginDoor:
 
     def enter_with_key(self, key: str, address: str) -> str | None:
         """As `enter`. A key can't be guessed, so only the address is counted."""
-        self._check_failures(None, address)
+        self.check_failures(None, address)
         with self._database.read() as connection:
             found = who_has_key(connection, key)
         if found is None:
-            self._note_failure(None, address)
+            self.note_failure(None, address)
             return None
         with self._database.write() as connection:
             return open_session(connection, self._hours, key_id=found[0])
 
-    def _check_failures(self, account: str | None, address: str) -> None:
+    def check_failures(self, account: str | None, address: str) -> None:
+        """Raises Problem 429."""
         since = datetime.now(UTC) - WINDOW
         with self._database.read() as connection:
             for subject, limit in ((account, OF_AN_ACCOUNT), (f"address:{address}", OF_AN_ADDRESS)):
@@ -62,7 +63,7 @@ class LoginDoor:
                 if count >= limit:
                     raise _too_many(oldest - since)
 
-    def _note_failure(self, account: str | None, address: str) -> None:
+    def note_failure(self, account: str | None, address: str) -> None:
         now = datetime.now(UTC)
         subjects = [subject for subject in (account, f"address:{address}") if subject is not None]
         with self._database.write() as connection:

@@ -43,6 +43,8 @@ def add_user(
         raise TrialsightError(f"there is a user {name} already", "choose another name")
     if connection.execute(sa.select(organisations.c.id).where(organisations.c.id == organisation)).first() is None:
         raise TrialsightError(f"there is no organisation {organisation}", "see `trialsight organisation list`")
+    if subject is not None:
+        _check_subject(connection, subject)
     values = {
         "id": secrets.token_hex(16),
         "organisation_id": organisation,
@@ -65,6 +67,7 @@ def change_user(
     role: Role | None = None,
     password: str | None = None,
     disabled: bool | None = None,
+    subject: str | None = None,
     who: str,
 ) -> UserRecord:
     """What is None stays. Whoever is disabled, or gets a new role or password, is logged out everywhere.
@@ -81,14 +84,24 @@ def change_user(
         values["password"] = hash_password(password, user.name)
     if disabled is not None and disabled is not (user.disabled_at is not None):
         values["disabled_at"] = datetime.now(UTC) if disabled else None
+    if subject is not None:
+        _check_subject(connection, subject, user_id)
+        values["subject"] = subject
     if not values:
         return user
     connection.execute(users.update().where(users.c.id == user_id), values)
     connection.execute(sessions.delete().where(sessions.c.user_id == user_id))
     changed = user_by_id(connection, organisation, user_id)
     new = _told(vars(changed)) | ({"password": "changed"} if password is not None else {})
+    new |= {"subject": subject} if subject is not None else {}
     audit.record(connection, organisation, who, "user.changed", f"user/{user_id}", _told(vars(user)), new)
     return changed
+
+
+def _check_subject(connection: Connection, subject: str, but: str = "") -> None:
+    query = sa.select(users.c.name).where(users.c.subject == subject, users.c.id != but)
+    if (other := connection.execute(query).scalar()) is not None:
+        raise TrialsightError(f"user {other} has that subject already", "a subject lets one user in")
 
 
 def list_users(connection: Connection, organisation: str) -> list[UserRecord]:
@@ -100,6 +113,12 @@ def find_user(connection: Connection, organisation: str, name: str) -> UserRecor
     query = sa.select(users).where(users.c.organisation_id == organisation, users.c.name == name)
     row = connection.execute(query).mappings().first()
     return None if row is None else _record(row)
+
+
+def has_password(connection: Connection, organisation: str, name: str) -> bool:
+    """False for one whom only an identity provider lets in, and where there is nobody of that name."""
+    mine = (users.c.organisation_id == organisation) & (users.c.name == name)
+    return bool(connection.execute(sa.select(users.c.password.is_not(None)).where(mine)).scalar())
 
 
 def user_by_id(connection: Connection, organisation: str, user_id: str) -> UserRecord:

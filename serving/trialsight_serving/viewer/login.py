@@ -1,6 +1,7 @@
 """Logging in and out, and what people do with their own account: `/login`, `/logout`, `/account`."""
 
 import asyncio
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -8,31 +9,37 @@ from fastapi.responses import RedirectResponse
 from trialsight.errors import TrialsightError
 from trialsight_serving.access.guard import COOKIE
 from trialsight_serving.access.login import LoginDoor
+from trialsight_serving.access.oidc import Provider
 from trialsight_serving.access.organisations import list_organisations
 from trialsight_serving.access.principal import LOCAL, Role
 from trialsight_serving.access.sessions import close_all_like, close_session
-from trialsight_serving.access.users import change_user, find_user
+from trialsight_serving.access.users import change_user, find_user, has_password
 from trialsight_serving.deps import AnyoneDep, ServiceDep
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.service import Service
 from trialsight_serving.store.tables import ORGANISATION
 from trialsight_serving.store.usage import usage_of
+from trialsight_serving.viewer.inside import inside
+from trialsight_serving.viewer.oidc_login import add_oidc
 from trialsight_serving.viewer.render import Pages
 
 
-def add_login(router: APIRouter, pages: Pages) -> None:
+def add_login(router: APIRouter, pages: Pages, provider: Provider | None) -> None:
+    label = None if provider is None else provider.settings.label
+    if provider is not None:
+        add_oidc(router, pages, provider, partial(_refuse, pages), _enter)
     one_at_a_time = asyncio.Lock()  # passwords are checked so; see LoginDoor
 
     @router.get("/login", name="login")
     def login_page(request: Request, service: ServiceDep, next: str = "/") -> Response:
         if request.state.principal is LOCAL:
             return RedirectResponse("/", 303)
-        return _login_page(pages, request, service, _inside(next))
+        return _login_page(pages, request, service, inside(next), label)
 
     @router.post("/login")
     async def login(request: Request, service: ServiceDep) -> Response:
         form = await _form(request)
-        target, door = _inside(form.get("next", "/")), LoginDoor(service.database, service.settings.session_hours)
+        target, door = inside(form.get("next", "/")), LoginDoor(service.database, service.settings.session_hours)
         address = request.client.host if request.client else ""
         try:
             async with one_at_a_time:
@@ -43,11 +50,11 @@ def add_login(router: APIRouter, pages: Pages) -> None:
                     name, password = form.get("name", "").strip(), form.get("password", "")
                     token = await asyncio.to_thread(door.enter, organisation, name, password, address)
         except Problem as problem:
-            page = await asyncio.to_thread(_login_page, pages, request, service, target, "too_many", 429)
+            page = await asyncio.to_thread(_login_page, pages, request, service, target, label, "too_many", 429)
             page.headers.update(problem.headers)
             return page
         if token is None:
-            return await asyncio.to_thread(_login_page, pages, request, service, target, "wrong", 401)
+            return await asyncio.to_thread(_login_page, pages, request, service, target, label, "wrong", 401)
         response = RedirectResponse(target, 303)
         set_session(request, response, service, token)
         return response
@@ -103,11 +110,27 @@ def _change_password(service: Service, door: LoginDoor, organisation: str, name:
 
 
 def _login_page(
-    pages: Pages, request: Request, service: Service, target: str, wrong: str | None = None, status: int = 200
+    pages: Pages,
+    request: Request,
+    service: Service,
+    target: str,
+    provider: str | None,
+    wrong: str | None = None,
+    status: int = 200,
 ) -> Response:
     with service.database.read() as connection:
         many = len(list_organisations(connection)) > 1
-    return pages.render(request, "login.html", status, next=target, wrong=wrong, many=many)
+    return pages.render(request, "login.html", status, next=target, wrong=wrong, many=many, provider=provider)
+
+
+def _refuse(pages: Pages, request: Request, wrong: str, status: int) -> Response:
+    service: Service = request.app.state.service
+    assert service.settings.oidc is not None
+    return _login_page(pages, request, service, "/", service.settings.oidc.label, wrong, status)
+
+
+def _enter(request: Request, response: Response, token: str) -> None:
+    set_session(request, response, request.app.state.service, token)
 
 
 def _account_page(
@@ -122,14 +145,14 @@ def _account_page(
 ) -> Response:
     who = request.state.principal
     with service.database.read() as connection:
-        user = None if who is LOCAL else find_user(connection, who.organisation, who.name)
+        may_change = who is not LOCAL and has_password(connection, who.organisation, who.name)
         usage = None if who.role is Role.CAMERA else usage_of(connection, who.organisation)
     return pages.render(
         request,
         "account.html",
         status,
         account=who,
-        is_user=user is not None,
+        has_password=may_change,
         usage=usage,
         wrong=wrong,
         problem=problem,
@@ -140,8 +163,3 @@ def _account_page(
 async def _form(request: Request) -> dict[str, str]:
     async with request.form(max_files=0, max_fields=8) as form:
         return {name: value.replace("\0", "") for name, value in form.items() if isinstance(value, str)}
-
-
-def _inside(target: str) -> str:
-    """Only a path of this site: a login must not send anyone elsewhere."""
-    return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from trialsight_serving.access.oidc import Provider
 from trialsight_serving.viewer.book import add_book
 from trialsight_serving.viewer.drift import add_drift
 from trialsight_serving.viewer.login import add_login
@@ -12,7 +13,7 @@ from trialsight_serving.viewer.thresholds import add_thresholds
 from trialsight_serving.viewer.wall import add_wall
 
 
-def make_router(pages: Pages) -> APIRouter:
+def make_router(pages: Pages, provider: Provider | None) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     add_review(router, pages)
     add_wall(router, pages)
@@ -20,5 +21,5 @@ def make_router(pages: Pages) -> APIRouter:
     add_drift(router, pages)
     add_models(router, pages)
     add_book(router, pages)
-    add_login(router, pages)
+    add_login(router, pages, provider)
     return router

@@ -92,7 +92,8 @@ def test_no_page_violates_axe_in_either_colour_scheme(
 def test_the_log_in_page_violates_nothing(
     promoted: Home, serve: Callable[..., Any], open_page: "Callable[..., Page]", language: str
 ) -> None:
-    with serve(promoted, host="0.0.0.0") as client:
+    oidc = {"issuer": "https://login.example.com", "client_id": "trialsight", "label": "Factory ID"}
+    with serve(promoted, host="0.0.0.0", oidc=oidc) as client:
         page = open_page(str(client.base_url).rstrip("/"), allowed=("401",))
         page.goto(f"/login?lang={language}")
         page.wait_for_selector("html[data-ready]")
