@@ -36,7 +36,8 @@ LIMIT = 1.2
 
 @dataclass(frozen=True)
 class Found:
-    """`ingest`, `lists`: seconds of the large store over those of the small one."""
+    """`ingest`, `lists`: seconds of the large store over those of the small one. `list_ms`: the fastest that each was
+    ever answered, which other work on the machine can't have slowed."""
 
     database: str
     ingest: Ratio
@@ -44,6 +45,10 @@ class Found:
     per_second: tuple[float, float]
     list_ms: dict[str, tuple[float, float]]
     filled_s: float
+
+    def slowdown(self, what: str) -> float:
+        small_ms, large_ms = self.list_ms[what]
+        return large_ms / small_ms
 
 
 class Store:
@@ -132,7 +137,7 @@ def measure(name: str, small: Store, large: Store, rounds: int, filled_s: float)
         ingest=ratio(laps["large"], laps["small"]),
         lists={what: ratio(there, here) for what, (here, there) in times.items()},
         per_second=(LAP / median(laps["small"]), LAP / median(laps["large"])),
-        list_ms={what: (1000 * median(here), 1000 * median(there)) for what, (here, there) in times.items()},
+        list_ms={what: (1000 * min(here), 1000 * min(there)) for what, (here, there) in times.items()},
         filled_s=filled_s,
     )
 
@@ -198,8 +203,8 @@ def _targets(found: list[Found], results: int, base: int, reason: str | None) ->
     for one in found:
         text = f"{one.database}: ingest at {results:,} ≤ {LIMIT}× its time at {base:,}"
         yield Target(text, f"{one.ingest.median:.2f}×", one.ingest.median <= LIMIT)
-        worst = max(one.lists, key=lambda what: one.lists[what].median)
-        value = one.lists[worst].median
+        worst = max(one.lists, key=one.slowdown)
+        value = one.slowdown(worst)
         yield Target(f"{one.database}: lists and filters, the same", f"{value:.2f}× at worst ({worst})", value <= LIMIT)
     if reason is not None:
         yield Target("PostgreSQL: the same", reason, None)
@@ -219,16 +224,19 @@ def _ingest_table(found: list[Found], sizes: tuple[int, int]) -> Table:
 
 
 def _list_table(found: list[Found]) -> Table:
-    columns = [f"{one.database}{what}" for one in found for what in (", large over small", ", ms small", ", ms large")]
+    titles = (", large over small", ", fastest ms small", ", fastest ms large", ", their ratio")
+    columns = [f"{one.database}{what}" for one in found for what in titles]
     rows = []
     for what in found[0].lists:
         cells = [what]
         for one in found:
-            cells += [str(one.lists[what]), *(f"{ms:.2f}" for ms in one.list_ms[what])]
+            cells += [str(one.lists[what]), *(f"{ms:.2f}" for ms in one.list_ms[what]), f"{one.slowdown(what):.2f}"]
         rows.append(tuple(cells))
     return Table(
         "Lists and filters",
         ("pages of 50, newest first", *columns),
         tuple(rows),
-        f"The fastest of {REPEATS} in a row each turn, as `/v1/parts` and the viewer ask. Milliseconds are for scale.",
+        f"As `/v1/parts` and the viewer ask. Large over small: of the fastest of {REPEATS} in a row each turn, median "
+        "(lowest–highest) over the turns. What is held against the limit is the ratio of the fastest answers of all "
+        "turns: what a query costs, without what else the machine did.",
     )
