@@ -9,6 +9,7 @@ _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _WHEN = "2026-11-24T08:30:00Z"
 # The same word means the same thing wherever it stands, so one table serves all of the document.
 _BY_NAME: dict[str, Any] = {
+    "added_by": "wang",
     "administrator": "ts_Zk3…",
     "asked_by": "mei",
     "based_on": _SHA256,
@@ -17,6 +18,8 @@ _BY_NAME: dict[str, Any] = {
     "challenger": "4",
     "decided_by": "mei",
     "defect_class": "scratch",
+    "description_en": "Longer than 2 mm on a face that is seen",
+    "description_zh": "外观面上长于 2 毫米",
     "drawn_by": "mei",
     "frame_id": _ID,
     "graph_sha256": _SHA256,
@@ -37,6 +40,7 @@ _BY_NAME: dict[str, Any] = {
     "next": "182",
     "note": "a reflection",
     "organisation": "default",
+    "outlines": ["M10 10L20 10L20 20Z"],
     "part": "P-1",
     "part_id": "5f0f7a3c1d2e4b6a8c9d0e1f2a3b4c5d",
     "problem": None,

@@ -11,7 +11,7 @@ from trialsight_serving.access.guard import COOKIE
 from trialsight_serving.access.login import LoginDoor
 from trialsight_serving.access.oidc import Provider
 from trialsight_serving.access.organisations import list_organisations
-from trialsight_serving.access.principal import LOCAL, Role
+from trialsight_serving.access.principal import LOCAL, Principal, Role
 from trialsight_serving.access.sessions import close_all_like, close_session
 from trialsight_serving.access.users import change_user, find_user, has_password
 from trialsight_serving.deps import AnyoneDep, ServiceDep
@@ -78,6 +78,9 @@ def add_login(router: APIRouter, pages: Pages, provider: Provider | None) -> Non
         form = await _form(request)
         door = LoginDoor(service.database, service.settings.session_hours)
         address, old, new = request.client.host if request.client else "", form.get("old", ""), form.get("new", "")
+        if not await asyncio.to_thread(_has_password, service, who):
+            detail = f"{who.name} comes in without one"
+            raise Problem(409, "no-password", "There is no password to change", detail, "log in with a password")
         async with one_at_a_time:
             right = await asyncio.to_thread(door.enter, who.organisation, who.name, old, address)
         if right is None:
@@ -89,6 +92,11 @@ def add_login(router: APIRouter, pages: Pages, provider: Provider | None) -> Non
         response = await asyncio.to_thread(_account_page, pages, request, service, changed=True)
         set_session(request, response, service, token)
         return response
+
+
+def _has_password(service: Service, who: Principal) -> bool:
+    with service.database.read() as connection:
+        return who is not LOCAL and has_password(connection, who.organisation, who.name)
 
 
 def set_session(request: Request, response: Response, service: Service, token: str) -> None:
@@ -145,14 +153,13 @@ def _account_page(
 ) -> Response:
     who = request.state.principal
     with service.database.read() as connection:
-        may_change = who is not LOCAL and has_password(connection, who.organisation, who.name)
         usage = None if who.role is Role.CAMERA else usage_of(connection, who.organisation)
     return pages.render(
         request,
         "account.html",
         status,
         account=who,
-        has_password=may_change,
+        has_password=_has_password(service, who),
         usage=usage,
         wrong=wrong,
         problem=problem,
