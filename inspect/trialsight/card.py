@@ -141,8 +141,20 @@ class GrownFrom:
 
 
 @dataclass(frozen=True)
+class VariantOf:
+    """The model of an older variant (RECIPE/VERSION) that this one was started from. `transferred`: whether its bank or
+    heads were taken over; `examples`: how many of its labelled defects were."""
+
+    model: str
+    graph_sha256: str
+    dataset_sha256: str
+    transferred: bool
+    examples: int
+
+
+@dataclass(frozen=True)
 class Provenance:
-    """`grown_from` None: learned from `dataset_sha256` alone."""
+    """`grown_from` and `variant_of` None: learned from `dataset_sha256` alone."""
 
     dataset_sha256: str
     seed: int
@@ -150,6 +162,7 @@ class Provenance:
     mlflow_run_id: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     grown_from: GrownFrom | None = None
+    variant_of: VariantOf | None = None
 
 
 @dataclass(frozen=True)

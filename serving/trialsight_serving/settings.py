@@ -93,6 +93,9 @@ class Settings(BaseSettings):
         description="When shifts begin; the line wall counts by them",
     )
     time_zone: ZoneInfo | None = Field(default=None, description="The plant's, say Asia/Shanghai; else this machine's")
+    audit_rate: float = Field(
+        default=0.02, gt=0, le=1, description="Share of passed parts that people shall look at, drawn by lot"
+    )
     drift: DriftSettings = Field(default=DriftSettings(), description="When a line has drifted; see docs/drift.md")
     otlp_endpoint: str | None = Field(
         default=None, description="OTLP/HTTP collector that gets traces; else OTEL_EXPORTER_OTLP_ENDPOINT, or none"

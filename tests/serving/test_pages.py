@@ -115,7 +115,7 @@ def used_keys() -> set[str]:
     used |= {f"decide.{kind}" for kind in DecisionKind}
     used |= {f"review.{state}" for state in (*ReviewState, "mine")}
     used |= {f"timing.{stage}" for stage in ("read", "decode", "queue", "infer", "post")}
-    used |= {f"sort.{order}" for order in ("newest", "score")}
+    used |= {f"sort.{order}" for order in ("newest", "score", "informative")}
     used |= {f"saved.{state}" for state in ("saved", "saving", "waiting")}
     used |= {f"key.{action}" for action in re.findall(r'action: "(\w+)"', written["static"])}
     used |= {f"role.{role}" for role in Role}

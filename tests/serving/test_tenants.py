@@ -58,6 +58,8 @@ DOORS: dict[tuple[str, str], tuple[Any, bool]] = {
     ("POST", "/v1/defect-classes/{name}/uploads"): (CHANGING, False),
     ("GET", "/v1/defect-classes/images/{image_id}"): (READING, False),
     ("DELETE", "/v1/defect-classes/images/{image_id}"): (CHANGING, False),
+    ("GET", "/v1/selection/audit"): (READING, False),
+    ("GET", "/v1/selection/informative"): (READING, False),
     ("GET", "/v1/wall"): (READING, False),
     ("GET", "/parts/{part_id}"): (READING, False),
     ("GET", "/metrics"): (READING, True),

@@ -35,6 +35,14 @@ def train(
         bool, typer.Option("--search", help="First try detectors, layers, sizes and augmentations; keep the best.")
     ] = False,
     minutes: Annotated[float, typer.Option(help="How long to search; the same command again goes on.", min=0)] = 10.0,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Start a new variant from this model of an older one; --data may be a folder of good pictures.",
+        ),
+    ] = None,
     organisation: Annotated[str, typer.Option(help="Whose model it is, where several share one service.")] = "default",
     home: HomeFolder = None,
     as_json: AsJson = False,
@@ -47,25 +55,30 @@ def train(
     from trialsight_datasets import read_image_set
     from trialsight_training.choose import choose_package, choose_recipe
 
+    if start is not None and (update is not None or search):
+        raise typer.BadParameter("--from starts another variant: it goes with neither --update nor --search")
     if update is not None and (search or (recipe, weights, good, seed) != (None, None, None, None)):
         raise typer.BadParameter("the model brings its recipe, weights and seed, and keeps the parts that it learned")
     where = Home.at(home)
     folder = None if update is None else choose_package(update, where)
     chosen = choose_recipe(recipe if folder is None else str(folder / RECIPE), data, weights, seed)
-    image_set = read_image_set(data, good=good)
+    found = read_image_set(data, good=good) if start is None else None
     # torch takes seconds to import: what is wrong with the words above is told before.
+    from trialsight_training.ancestor import good_parts, load_ancestor
     from trialsight_training.progress import Progress
     from trialsight_training.train import train_package
     from trialsight_training.update import load_base
 
     base = None if folder is None else load_base(folder)
+    ancestor = None if start is None else load_ancestor(start, choose_package(start, where), chosen, where)
+    image_set = found or good_parts(data)
     searched = {}
     if search:
         from trialsight_training.search.run import Search
 
         best = Search(image_set, chosen, where, Progress())(minutes)
         chosen, searched = best.recipe, {"search": best.to_json()}
-    trained = train_package(image_set, chosen, where, Progress(), organisation, base)
+    trained = train_package(image_set, chosen, where, Progress(), organisation, base, ancestor)
     result = trained.to_json() | searched
     if as_json:
         typer.echo(json.dumps(result))

@@ -1,6 +1,6 @@
 """Training parts to a fitted detector and the scores of parts that it didn't know."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from trialsight_training.detectors.detector import Defective, Good, Lesson
 from trialsight_training.detectors.graph import Detector, embed
 from trialsight_training.detectors.pasted import with_pasted
 from trialsight_training.detectors.table import DETECTORS
+from trialsight_training.detectors.warm import knows
 from trialsight_training.erasure import check_augment
 from trialsight_training.frames import study_defective, study_good
 from trialsight_training.progress import Progress
@@ -31,7 +32,8 @@ TRIED = 8
 @dataclass(frozen=True)
 class FittedDetector:
     """`model` is what will be exported. `scores`: each good part's, by a detector without it. `defect_scores`: the
-    same of the labelled defective parts. `description`: for people."""
+    same of the labelled defective parts. `description`: for people. `started`: whether another product's model was
+    taken over."""
 
     model: Detector
     scores: tuple[float, ...]
@@ -41,6 +43,7 @@ class FittedDetector:
     likeness: Likeness
     description: dict[str, object]
     state: State
+    started: bool = False
 
 
 def fit(
@@ -50,11 +53,13 @@ def fit(
     progress: Progress,
     previous: State | None = None,
     pasted: bool = False,
+    start: Mapping[str, Tensor] | None = None,
 ) -> FittedDetector:
     """`samples`: good parts and, where there are, labelled defective ones. The same seed, samples and threads give the
     same detector. `previous`: what an earlier fit by the same recipe and preparation left behind; `samples` are then
     what it doesn't know, and what comes out knows all. `pasted`: defects are pasted on good parts, so that
-    `defect_scores` say something of a detector that learns from good parts alone."""
+    `defect_scores` say something of a detector that learns from good parts alone. `start`: the detector's state in
+    another product's model, to begin with where it can."""
     spec = recipe.detector
     backbone = create_backbone(spec.backbone, spec.weights, spec.layers, recipe.seed)
     with progress.task("features", len(samples)) as step:
@@ -68,7 +73,7 @@ def fit(
             seen, health, defects = _with_new(previous, good, defective, lot)
         check_augment(recipe.augment, [one.numpy() for one in seen.frames[:TRIED]], recipe.seed)
     folds = int(seen.folds.max()) + 1
-    before = {} if previous is None else previous.tensors
+    before = previous.tensors if previous is not None else dict(start or {}) if knows(start or {}, folds) else {}
     lesson = Lesson(backbone, seen, defects, spec, recipe.augment, recipe.seed, before)
     if pasted:
         lesson = with_pasted(lesson, progress)
@@ -96,6 +101,7 @@ def fit(
             defective=defects,
             tensors=learned.state,
         ),
+        started=previous is None and bool(before),
     )
 
 

@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from trialsight.verdict import Verdict
 from trialsight_datasets.library import Library, set_name
 from trialsight_datasets.pixels import upright_size
 from trialsight_datasets.sample import ImageSet
+from trialsight_training.ancestor import Ancestor
 from trialsight_training.calibrate import calibrate, check_count
 from trialsight_training.champion import compare_with_champion
-from trialsight_training.environment import machine, memory_peak_mb
 from trialsight_training.evaluate import Evaluation, evaluate_package
 from trialsight_training.fit import fit
 from trialsight_training.geometry import preparer_for
@@ -73,10 +72,12 @@ def train_package(
     progress: Progress,
     organisation: str = ORGANISATION,
     base: Base | None = None,
+    ancestor: Ancestor | None = None,
 ) -> Trained:
     """Fit, calibrate, export, evaluate, track, register. A run that fails is marked FAILED and registers nothing.
 
     `base`: the model to go on from, whose recipe `recipe` is; of the training split, what it doesn't know is learned.
+    `ancestor`: the older variant's model to start from.
     """
     started, model = time.perf_counter(), model_name(recipe.name, organisation)
     train = [sample for sample in image_set.train if sample.is_good]
@@ -107,7 +108,14 @@ def train_package(
             preparer = preparer_for(recipe, _sizes(image_set, progress), train, reference)
         else:
             reference, preparer = base.reference, base.preparer
-        fitted = fit(new, recipe, preparer, progress, None if base is None else base.state)
+        fitted = fit(
+            [*new, *(ancestor.examples if ancestor else ())],
+            recipe,
+            preparer,
+            progress,
+            None if base is None else base.state,
+            start=None if ancestor is None else ancestor.tensors,
+        )
         calibrated = calibrate(fitted.scores, recipe.calibration, fitted.folds, fitted.defect_scores)
         with progress.task("store"):
             opened = run()
@@ -119,6 +127,7 @@ def train_package(
                 mlflow_run_id=opened.run_id,
                 versions=library_versions(),
                 grown_from=None if base is None else base.origin,
+                variant_of=None if ancestor is None else ancestor.origin(fitted.started),
             )
             inspector = write_package(folder, fitted, recipe, preparer, reference, calibrated, train, provenance)
             left = replace(fitted.state, graph_sha256=inspector.card.graph_sha256)
@@ -137,7 +146,7 @@ def train_package(
             page = evaluation_report(title, card, evaluation, image_set, card.provenance.dataset_sha256)
             write_atomic(report, page.encode())
             load_package(folder)
-            version = _log(opened, recipe, card, image_set, folder, report, progress.seconds)
+            version = _log(opened, recipe, card, image_set, folder, report)
             target = home.package(model, version)
             if target.exists():
                 raise TrialsightError(
@@ -175,15 +184,7 @@ def _warn(card: Card, evaluation: Evaluation, progress: Progress) -> None:
         progress.note("the set has no test parts, so nothing was measured")
 
 
-def _log(
-    run: Run,
-    recipe: Recipe,
-    card: Card,
-    image_set: ImageSet,
-    package: Path,
-    report: Path,
-    seconds: Mapping[str, float],
-) -> str:
+def _log(run: Run, recipe: Recipe, card: Card, image_set: ImageSet, package: Path, report: Path) -> str:
     good = sum(sample.is_good for sample in image_set.train)
     sizes = {"train_good": good, "train_defective": len(image_set.train) - good, "test": len(image_set.test)}
     thresholds = {**asdict(card.thresholds), "promised_false_reject": card.promise.false_reject}
@@ -194,13 +195,12 @@ def _log(
     }
     if (origin := card.provenance.grown_from) is not None:
         tags["grown_from"] = origin.mlflow_run_id or origin.graph_sha256
+    if (older := card.provenance.variant_of) is not None:
+        tags["variant_of"] = older.model
     if card.provenance.git_commit:
         tags["mlflow.source.git.commit"] = card.provenance.git_commit
-    spent = {f"seconds.{task}": value for task, value in seconds.items()} | {"memory_peak_mb": memory_peak_mb()}
     run.log(
-        _flat(asdict(recipe)) | _flat(asdict(card.preparation), "preparation") | sizes,
-        card.metrics | thresholds | spent,
-        tags | machine() | {f"environment.{name}": one for name, one in card.provenance.versions.items()},
+        _flat(asdict(recipe)) | _flat(asdict(card.preparation), "preparation") | sizes, card.metrics | thresholds, tags
     )
     run.log_folder(package, PACKAGE)
     run.log_file(report)

@@ -5,13 +5,15 @@ import ctypes
 import os
 import signal
 
-NICE = 15
+NICE = "TRIALSIGHT_CHILD_NICE"  # 1: after the line in everything
+_NICENESS = 15
 _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """`trialsight WORDS`, nice to everybody else; on Linux it dies with its parent, however that ends."""
-    os.nice(NICE)
+    """`trialsight WORDS`, nice to everybody else if told so; on Linux it dies with its parent, however that ends."""
+    if os.environ.get(NICE) == "1":
+        os.nice(_NICENESS)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     from trialsight.cli import main as run

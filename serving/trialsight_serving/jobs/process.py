@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trialsight.errors import TrialsightError
+from trialsight_serving.jobs.child import NICE
 
 _COUNTED = re.compile(r"^(?P<step>[\w ]+?): (?P<done>\d+)/(?P<total>\d+)$")
 _TIMED = re.compile(r"^(?P<step>[\w ]+?)\s+\d+\.\d s$")
@@ -28,12 +29,15 @@ def run_command(
     threads: int,
     tell: Callable[[str, float | None], None],
     cancelled: Callable[[], bool],
+    nice: bool = True,
 ) -> dict[str, Any]:
     """Run `trialsight WORDS --json` and give its JSON object. Its stderr goes to `log`, progress in it to `tell`.
 
-    Raises TrialsightError with the command's own words where it fails, CancelledError where `cancelled` says so.
+    `nice`: after everything else on the machine. Raises TrialsightError with the command's own words where it fails,
+    CancelledError where `cancelled` says so.
     """
     environment = os.environ | {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    environment[NICE] = str(int(nice))
     command = [sys.executable, "-m", "trialsight_serving.jobs.child", *words, "--json"]
     log.parent.mkdir(parents=True, exist_ok=True)
     with subprocess.Popen(

@@ -37,7 +37,11 @@ class PartQuery(BaseModel):
     review: Literal["unreviewed", "unsure", "disagreed", "decided", "mine"] | None = Field(
         default=None, json_schema_extra=_or_empty
     )
-    sort: Sort = "newest"
+    audit: bool = Field(default=False, description="Only the random audit sample of passed parts")
+    sort: Sort = Field(
+        default="newest",
+        description="`informative`: unreviewed parts near a threshold or unlike what was reviewed; one page",
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -49,8 +53,9 @@ class PartQuery(BaseModel):
     def _in_utc(cls, value: datetime | None) -> datetime | None:
         return value if value is None or value.tzinfo is not None else value.replace(tzinfo=UTC)
 
-    def filter(self, who: Principal) -> PartFilter:
-        given = self.model_dump(exclude={"part", "verdict", "review"})
+    def filter(self, who: Principal, audit_rate: float) -> PartFilter:
+        """`audit_rate`: the chance with which a passed part is in the audit sample."""
+        given = self.model_dump(exclude={"part", "verdict", "review", "audit"})
         mine = self.review == "mine"
         return PartFilter(
             **given,
@@ -58,6 +63,7 @@ class PartQuery(BaseModel):
             verdict=tuple(verdict.value for verdict in dict.fromkeys(self.verdict)),
             review=None if mine else self.review,
             decided_by=who.name if mine else None,
+            audit_rate=audit_rate if self.audit else None,
         )
 
     def place(self, after: str | None) -> Place | None:

@@ -15,10 +15,11 @@ from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.routes.part_query import PartQueryDep
 from trialsight_serving.schemas.inspection import FrameOut, PartDetail, PartOut, PartPage
 from trialsight_serving.schemas.review import BulkIn, BulkOut, DecisionIn, DecisionOut, RefusedPart
+from trialsight_serving.selection.informative import listed
 from trialsight_serving.service import Service
 from trialsight_serving.store.decisions import Decision, DecisionRefusedError, decisions_of, insert_decision
 from trialsight_serving.store.frames import frames_of_part
-from trialsight_serving.store.parts import Place, list_parts, part_by_id
+from trialsight_serving.store.parts import Place, part_by_id
 
 router = APIRouter(prefix="/v1/parts", tags=["parts"])
 PartId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -36,9 +37,11 @@ def get_parts(
     after: Annotated[str | None, Query(description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> PartPage:
-    """Newest first, or by score. `next` leads on; a page costs the same however far down it lies."""
+    """Newest first, by score, or what tells most first. `next` leads on; a page costs the same however far down it
+    lies."""
+    wanted = query.filter(who, service.settings.audit_rate)
     with service.database.read() as connection:
-        found = list_parts(connection, who.organisation, query.filter(who), query.place(after), limit + 1)
+        found = listed(connection, who.organisation, wanted, query.place(after), limit + 1)
     following = str(Place.of(found[limit - 1], query.sort)) if len(found) > limit else None
     return PartPage(parts=[PartOut.of(record) for record in found[:limit]], next=following)
 

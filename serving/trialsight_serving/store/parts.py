@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from trialsight_serving.store.tables import decisions, frames, parts
 
 VERDICTS = ("pass", "review", "reject", "no_verdict")
-Sort = Literal["newest", "score"]
+Sort = Literal["newest", "score", "informative"]  # the last is `selection`'s
 # Rows are stored in nearly the order in which their frames came in; this many may be out of it.
 _OUT_OF_ORDER = 1000
 _FEW = 200  # decisions of a person
@@ -44,7 +44,10 @@ class PartRecord:
 @dataclass(frozen=True)
 class PartFilter:
     """None or empty: any. `review`: a state of `store.standing`. `decided_by`: parts that this person decided about.
-    `since` inclusive, `until` not. Sorted by score (highest first), parts without a score are left out."""
+    `since` inclusive, `until` not. `audit_rate`: only what a random draw with that chance takes of the passes.
+
+    Sorted by score (highest first), parts without a score are left out.
+    """
 
     line: str | None = None
     verdict: tuple[str, ...] = ()
@@ -60,6 +63,7 @@ class PartFilter:
     review: str | None = None
     decided_by: str | None = None
     sort: Sort = "newest"
+    audit_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,18 @@ def neighbours(
     before = _page(connection, organisation, wanted, place, 1, back=True)
     behind = _page(connection, organisation, wanted, place, 1, back=False)
     return (before[0].id if before else None), (behind[0].id if behind else None)
+
+
+def count_parts(connection: Connection, organisation: str, wanted: PartFilter, *more: sa.ColumnElement[bool]) -> int:
+    clauses = [*_where(connection, organisation, wanted), *more]
+    if wanted.verdict:
+        clauses.append(parts.c.verdict.in_(wanted.verdict))
+    return connection.execute(sa.select(sa.func.count()).select_from(parts).where(*clauses)).scalar_one()
+
+
+def drawn(rate: float) -> sa.ColumnElement[bool]:
+    """Whether a part is in the audit sample: the last 16 bits of its id are random."""
+    return sa.func.substr(parts.c.id, 29, 4) < f"{round(rate * 65536):04x}" if rate < 1 else sa.true()
 
 
 def variants_of(connection: Connection, organisation: str) -> list[str]:
@@ -165,6 +181,8 @@ def _where(connection: Connection, organisation: str, wanted: PartFilter) -> lis
         clauses.append(parts.c.score <= wanted.score_max)
     if wanted.view is not None:
         clauses.append(sa.exists().where(frames.c.part_id == parts.c.id, frames.c.view == wanted.view))
+    if wanted.audit_rate is not None:
+        clauses += [parts.c.verdict == "pass", drawn(wanted.audit_rate)]
     clauses.extend(_within(connection, organisation, wanted))
     return clauses
 

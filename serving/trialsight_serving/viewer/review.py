@@ -14,6 +14,8 @@ from trialsight_serving.routes.part_query import PartQuery, PartQueryDep
 from trialsight_serving.routes.parts import PartId
 from trialsight_serving.schemas.inspection import FrameOut
 from trialsight_serving.schemas.review import DecisionKind
+from trialsight_serving.selection.audit import escape_rate
+from trialsight_serving.selection.informative import beside, listed
 from trialsight_serving.service import Service
 from trialsight_serving.store.class_images import ImageKind
 from trialsight_serving.store.classes import list_classes
@@ -23,8 +25,6 @@ from trialsight_serving.store.masks import all_masks_of
 from trialsight_serving.store.parts import (
     PartRecord,
     Place,
-    list_parts,
-    neighbours,
     part_by_id,
     variants_of,
 )
@@ -73,7 +73,8 @@ def add_review(router: APIRouter, pages: Pages) -> None:
             frames = frames_of_part(connection, who.organisation, part_id)
             decisions = decisions_of(connection, who.organisation, part_id)
             masks = all_masks_of(connection, who.organisation, part_id)
-            newer, older = neighbours(connection, who.organisation, query.filter(who), record)
+            wanted = query.filter(who, service.settings.audit_rate)
+            newer, older = beside(connection, who.organisation, wanted, record)
             classes = list_classes(connection, who.organisation)
         shown = next((one for one in frames if one.id == frame), min(_newest_of_views(frames), key=how_bad))
         suffix = query.suffix()
@@ -101,7 +102,8 @@ def _list(
     connection: Connection, service: Service, who: Principal, query: PartQuery, after: str | None, size: int
 ) -> dict[str, Any]:
     """What the queue and the contact sheet have in common."""
-    found = list_parts(connection, who.organisation, query.filter(who), query.place(after), size + 1)
+    wanted = query.filter(who, service.settings.audit_rate)
+    found = listed(connection, who.organisation, wanted, query.place(after), size + 1)
     parts = found[:size]
     worst = worst_frames(connection, who.organisation, [part.id for part in parts])
     lines = list(service.tenants.of(who.organisation).lines())
@@ -109,6 +111,7 @@ def _list(
         "parts": parts,
         "pictures": {part.id: _picture(part, worst.get(part.id)) for part in parts},
         "wanted": query,
+        "escapes": escape_rate(connection, who.organisation, wanted, wanted.audit_rate) if wanted.audit_rate else None,
         "query": query.suffix(),
         "asked": bool(query.model_dump(exclude_defaults=True, exclude={"sort"})),
         "more": query.suffix(after=str(Place.of(parts[-1], query.sort))) if len(found) > size else None,

@@ -1,5 +1,6 @@
 """States by dotted names, and what it takes to go on from one instead of starting over."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from trialsight_training.detectors.detector import Lesson
 
 # Of a training's steps, what a few more parts take where the weights have been learned already.
 SHARE = 4
+_BANK = re.compile(r"\bbank\.(\d+)$")
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -30,6 +32,12 @@ def of_networks(networks: Sequence[nn.Module]) -> dict[str, Tensor]:
 def of_network(place: int, previous: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What `of_networks` kept of the one at `place`; empty where there was none."""
     return within(str(place), previous)
+
+
+def knows(tensors: Mapping[str, Tensor], folds: int) -> bool:
+    """Whether a state can be gone on from with so many folds: where it holds banks, there is one without each fold."""
+    places = {int(found[1]) for name in tensors if (found := _BANK.search(name))}
+    return bool(tensors) and (not places or places == set(range(folds + 1)))
 
 
 def steps_of(lesson: Lesson, usual: int) -> int:
