@@ -56,6 +56,35 @@ def simulate(
 
 
 @app.command()
+def paste(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist.")],
+    kind: Annotated[list[str] | None, typer.Option(help="scratch, dent or stain; all three if left out.")] = None,
+    examples: Annotated[Path | None, typer.Option("--from", help="A set whose labelled defects are laid in.")] = None,
+    each: Annotated[int, typer.Option(min=1, help="Defective pictures of each kind.")] = 10,
+    severity: Annotated[tuple[float, float], typer.Option(help="Lowest and highest of what is painted.")] = (0.3, 0.9),
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pictures.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Lay defects on photographs of good parts, with exact masks, to prove a recipe before the first bad part."""
+    import json
+
+    from trialsight_datasets.paste import Pasting, total, write_pasted
+    from trialsight_datasets.read import read_image_set
+    from trialsight_datasets.simulate.photo import PHOTO_KINDS
+
+    good = read_image_set(folder)
+    donors = None if examples is None else read_image_set(examples)
+    plan = Pasting(tuple(kind) if kind else PHOTO_KINDS, each, severity, seed)
+    with _progress("pasting", total(good, plan, donors)) as advance:
+        made = write_pasted(good, out, plan, donors, advance)
+    if as_json:
+        typer.echo(json.dumps({"root": str(made.root), "counts": made.counts(), "version": made.version()}))
+    else:
+        typer.echo(f"{len(made)} images in {made.root}: {_counts(made.counts())}")
+
+
+@app.command()
 def check(
     folder: Folder,
     layout: Annotated[str, typer.Option(help=LAYOUT)] = "auto",

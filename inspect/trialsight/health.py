@@ -3,8 +3,9 @@
 A frame that fails gets no verdict: a model that never saw such light says nothing about the part.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from trialsight.reason import Reason
 
 BLACK, WHITE = 8, 247  # gray levels up to and from which a pixel holds no information
+_LEVELS = np.arange(256.0)
 
 
 @dataclass(frozen=True)
@@ -74,15 +76,17 @@ _FAULTS = {
 def measure(pixels: NDArray[np.uint8]) -> Health:
     """Measures of an (h, w, 3) RGB frame as the model sees it."""
     gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    mean, deviation = (float(value.ravel()[0]) for value in cv2.meanStdDev(gray))
     _, edges = cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))
-    histogram = cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel() / gray.size
+    # All but sharpness follows from the histogram: one pass over the picture instead of two.
+    shares = cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel().astype(np.float64) / gray.size
+    mean = float(shares @ _LEVELS)
+    variance = float(shares @ (_LEVELS - mean) ** 2)
     return Health(
         brightness=mean / 255,
-        contrast=deviation / 255,
-        black=float(histogram[: BLACK + 1].sum()),
-        white=float(histogram[WHITE:].sum()),
-        sharpness=float(edges.ravel()[0] ** 2 / max(deviation**2, 1.0)),
+        contrast=math.sqrt(variance) / 255,
+        black=float(shares[: BLACK + 1].sum()),
+        white=float(shares[WHITE:].sum()),
+        sharpness=float(edges.item() ** 2 / max(variance, 1.0)),
     )
 
 
@@ -101,12 +105,12 @@ def find_fault(health: Health, limits: HealthLimits) -> Reason | None:
     """Why the frame can't be judged, with both numbers, or None. An all-black frame is named as such."""
     if health.black > 0.995 and limits.black.high < 0.995:
         return Reason("all_black")
-    for field in fields(Health):
-        value, allowed = asdict(health)[field.name], getattr(limits, field.name)
+    for name in _SLACK:
+        value, allowed = getattr(health, name), getattr(limits, name)
         if value > allowed.high:
-            return Reason(_FAULTS[field.name, True], value=value, limit=allowed.high)
+            return Reason(_FAULTS[name, True], value=value, limit=allowed.high)
         if value < allowed.low:
-            return Reason(_FAULTS[field.name, False], value=value, limit=allowed.low)
+            return Reason(_FAULTS[name, False], value=value, limit=allowed.low)
     return None
 
 

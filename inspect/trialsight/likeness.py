@@ -1,6 +1,7 @@
 """Is this the product at all? Cosine distance of a frame's mean feature from that of the training frames."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,10 +22,14 @@ class Likeness:
 
     def fault(self, embedding: NDArray[np.float32]) -> Reason | None:
         """Why a frame with this (C,) embedding must not be judged, or None."""
-        distance = _distance(embedding, np.array(self.center))
+        distance = _distance(embedding, self._center)
         if not distance <= self.limit:  # a NaN is no likeness either
             return Reason("wrong_product", value=distance, limit=self.limit)
         return None
+
+    @cached_property
+    def _center(self) -> NDArray[np.float64]:
+        return np.array(self.center)
 
 
 def learn_likeness(embeddings: ArrayLike) -> Likeness:

@@ -1,5 +1,6 @@
 """Training through its door on a small simulated set: package, registry, golden frames, failures."""
 
+import platform
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from trialsight.card import Preparation
@@ -21,6 +23,7 @@ from trialsight_datasets.sample import ImageSet
 from trialsight_training.export import TOLERANCE
 from trialsight_training.fit import fit
 from trialsight_training.progress import Progress
+from trialsight_training.state import load_state
 from trialsight_training.train import Trained, train_package
 
 
@@ -81,7 +84,12 @@ def test_the_registry_has_the_version_the_run_and_its_artifacts(trained: Trained
     assert run.info.status == "FINISHED"
     assert run.data.metrics["image_auroc"] == trained.card.metrics["image_auroc"]
     assert run.data.params["detector.bank_size"] == "300"
-    assert run.data.tags["dataset_sha256"] == trained.card.provenance.dataset_sha256
+    provenance = trained.card.provenance
+    assert run.data.tags["dataset_sha256"] == provenance.dataset_sha256
+    assert run.data.tags.get("mlflow.source.git.commit") == provenance.git_commit
+    assert run.data.tags["environment.torch"] == provenance.versions["torch"]
+    assert run.data.tags["environment.python"] == platform.python_version()
+    assert run.data.metrics["seconds.features"] > 0 and run.data.metrics["memory_peak_mb"] > 100
     report = Path(client.download_artifacts(trained.run_id, "report.html")).read_text(encoding="utf-8")
     assert report == trained.report.read_text(encoding="utf-8")
     copy = Path(client.download_artifacts(trained.run_id, "package"))
@@ -95,6 +103,9 @@ def test_the_same_seed_gives_the_same_detector(trained: Trained, bracket_set: Im
         for seed in (trained.recipe.seed, 9)
     )
     assert again.scores == trained.card.calibration_scores
+    kept = load_state(trained.package, trained.card.graph_sha256).tensors
+    assert kept.keys() == again.state.tensors.keys()
+    assert all(torch.equal(kept[name], again.state.tensors[name]) for name in kept), "the same bank"
     assert other.scores != again.scores
 
 

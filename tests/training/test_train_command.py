@@ -14,7 +14,7 @@ from trialsight.recipe import load_recipe
 from trialsight_datasets.sample import ImageSet
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = sorted((ROOT / "configs" / "recipes").glob("*.yaml"))
+RECIPES = sorted((ROOT / "configs").glob("recipes/*.yaml")) + sorted((ROOT / "configs").glob("training/*.yaml"))
 
 
 def trialsight(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -74,10 +74,13 @@ def test_faults_are_one_line(bracket_set: ImageSet, tmp_path: Path) -> None:
         assert done.stdout == ""
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_recipe_loads_and_is_named_as_its_file(path: Path) -> None:
     assert load_recipe(path).name == path.stem
 
 
 def test_there_are_recipes() -> None:
-    assert {"bracket", "casting"} <= {path.stem for path in RECIPES}
+    sets = {"casting", "magnetic_tile", "cookie", "assembly_screws", "alien_figure"}
+    assert {("recipes", "bracket"), *(("training", one) for one in sets)} <= {
+        (path.parent.name, path.stem) for path in RECIPES
+    }

@@ -12,11 +12,13 @@ from trialsight_datasets import read_image_set
 from trialsight_datasets.sample import ImageSet
 
 RECIPES = Path("configs/recipes")
+TRAINING = Path("configs/training")
 OTHER = "resnet18"
 
 
 def choose_recipe(given: str | None, data: Path, weights: str | None, seed: int | None) -> Recipe:
-    """`given` is a path, a name in configs/recipes, or None. `weights` and `seed` override the recipe's own.
+    """`given` is a path, a name in configs/recipes or configs/training, or None. `weights` and `seed` override what
+    the recipe says.
 
     Where the recipe's backbone is the shipped one, which has no other weights, other `weights` are those of OTHER.
     """
@@ -80,7 +82,8 @@ def _find(given: str) -> Path:
     if not NAME.fullmatch(given):
         return Path(given)
     # Beside the caller, else in the checkout that this code lies in, else in the wheel.
-    folders = (RECIPES, Path(__file__).parents[2] / RECIPES, Path(__file__).parent / "recipes")
+    checkout = Path(__file__).parents[2]
+    folders = (RECIPES, TRAINING, checkout / RECIPES, checkout / TRAINING, Path(__file__).parent / "recipes")
     for folder in folders:
         if (path := folder / f"{given}.yaml").is_file():
             return path

@@ -20,6 +20,8 @@ from trialsight_datasets.sample import Sample
 MULTIPLE = 32
 REDUCED = (4, 2)
 CROP_STEP = 8
+# A network's padding is felt some 50 pixels into a tile; at this overlap neighbours agree where they are blended.
+SEAMLESS_PX = 4 * GRID_PX
 # However alike the training frames are: a defect, or a new lamp, costs some correlation too.
 MAX_CORRELATION = 0.97
 
@@ -104,5 +106,5 @@ def _tiles(recipe: Recipe, width: int, height: int) -> Tiles | None:
     if side is None or (width <= side and height <= side):
         return None
     tile = (min(side, width), min(side, height))
-    wanted = max(LEAST_OVERLAP_PX, round(side * recipe.input.overlap / GRID_PX) * GRID_PX)
-    return Tiles(*tile, overlap_px=wanted)
+    wanted = max(SEAMLESS_PX, round(side * recipe.input.overlap / GRID_PX) * GRID_PX)
+    return Tiles(*tile, overlap_px=max(LEAST_OVERLAP_PX, min(wanted, side // 2 // GRID_PX * GRID_PX)))

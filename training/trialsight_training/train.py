@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from trialsight_datasets.sample import ImageSet
 from trialsight_training.ancestor import Ancestor
 from trialsight_training.calibrate import calibrate, check_count
 from trialsight_training.champion import compare_with_champion
+from trialsight_training.environment import machine, memory_peak_mb
 from trialsight_training.evaluate import Evaluation, evaluate_package
 from trialsight_training.fit import fit
 from trialsight_training.geometry import preparer_for
@@ -146,7 +148,7 @@ def train_package(
             page = evaluation_report(title, card, evaluation, image_set, card.provenance.dataset_sha256)
             write_atomic(report, page.encode())
             load_package(folder)
-            version = _log(opened, recipe, card, image_set, folder, report)
+            version = _log(opened, recipe, card, image_set, folder, report, progress.seconds)
             target = home.package(model, version)
             if target.exists():
                 raise TrialsightError(
@@ -184,7 +186,15 @@ def _warn(card: Card, evaluation: Evaluation, progress: Progress) -> None:
         progress.note("the set has no test parts, so nothing was measured")
 
 
-def _log(run: Run, recipe: Recipe, card: Card, image_set: ImageSet, package: Path, report: Path) -> str:
+def _log(
+    run: Run,
+    recipe: Recipe,
+    card: Card,
+    image_set: ImageSet,
+    package: Path,
+    report: Path,
+    seconds: Mapping[str, float],
+) -> str:
     good = sum(sample.is_good for sample in image_set.train)
     sizes = {"train_good": good, "train_defective": len(image_set.train) - good, "test": len(image_set.test)}
     thresholds = {**asdict(card.thresholds), "promised_false_reject": card.promise.false_reject}
@@ -199,8 +209,11 @@ def _log(run: Run, recipe: Recipe, card: Card, image_set: ImageSet, package: Pat
         tags["variant_of"] = older.model
     if card.provenance.git_commit:
         tags["mlflow.source.git.commit"] = card.provenance.git_commit
+    spent = {f"seconds.{task}": value for task, value in seconds.items()} | {"memory_peak_mb": memory_peak_mb()}
     run.log(
-        _flat(asdict(recipe)) | _flat(asdict(card.preparation), "preparation") | sizes, card.metrics | thresholds, tags
+        _flat(asdict(recipe)) | _flat(asdict(card.preparation), "preparation") | sizes,
+        card.metrics | thresholds | spent,
+        tags | machine() | {f"environment.{name}": one for name, one in card.provenance.versions.items()},
     )
     run.log_folder(package, PACKAGE)
     run.log_file(report)

@@ -8,19 +8,20 @@ from torch import Tensor, nn
 
 from trialsight_training.detectors.graph import Mapper, Smoothing
 
-# The search runs in so many of the bank's principal axes. What it finds there is 0.1 % farther than the true nearest at
-# 128 axes, 0.6 % at 64, with ResNet-18's 384 channels; AUROC moves by 0.001 (docs/decisions/0013-search.md).
-AXES = 128
-# Patches of which first the best is found, then the best of these: runtimes vectorise a maximum, but not its place.
+# The search runs along so many of the bank's principal axes; the best few that it finds are then measured in all
+# channels (docs/decisions/0013-search.md).
+AXES, CANDIDATES = 64, 3
+# A candidate is the best of its group: runtimes vectorise a maximum, but not its place, nor a search for the first few.
 GROUP = 32
 
 
 class Memory(nn.Module):
     """Distances to the nearest of `bank` (K, C) patch features, in units of the good patches' own spread.
 
-    The search is one matrix product, the largest x·b - |b|²/2, along `axes` (C, A; left out: all of them). The distance
-    to what it finds is taken plainly and in all channels: by the expanded norm, small distances would be the difference
-    of large numbers, and no two runtimes would agree on them.
+    The search is one matrix product, the largest x·b - |b|²/2, along `axes` (C, A; left out: all of them). Distances to
+    what it finds are taken plainly: by the expanded norm, small ones would be differences of large numbers, and no two
+    runtimes would agree on them. There are several candidates so that it doesn't matter which of two that are equally
+    near along the axes a runtime finds first.
     """
 
     center: Tensor
@@ -49,10 +50,11 @@ class Memory(nn.Module):
         x = features - self.center
         nearness = torch.addmm(-self.half_norms, x @ self.axes if self.projects else x, self.search)
         groups = nearness.view(-1, self.groups, GROUP)
-        best = groups.amax(2).argmax(1, keepdim=True)  # (M, 1)
-        within = groups.gather(1, best[:, :, None].expand(-1, -1, GROUP))[:, 0].argmax(1)
-        apart = x - self.bank.index_select(0, best[:, 0] * GROUP + within)
-        return (apart * apart).sum(1).sqrt() / self.spread
+        best = groups.amax(2).topk(min(CANDIDATES, self.groups)).indices  # (M, candidates)
+        within = groups.gather(1, best[:, :, None].expand(-1, -1, GROUP)).argmax(2)
+        found = self.bank.index_select(0, (best * GROUP + within).flatten()).view(*best.shape, -1)
+        apart = x[:, None] - found
+        return (apart * apart).sum(2).amin(1).sqrt() / self.spread
 
 
 def principal_axes(points: Tensor, count: int = AXES) -> Tensor | None:
