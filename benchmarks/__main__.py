@@ -17,6 +17,7 @@ BENCHMARKS = {
     "store": "results coming in, lists and filters with a million results stored, on SQLite and PostgreSQL",
     "learning": "quality, fit time and frame time on the real sets, anomalib's PatchCore beside them",
     "labels": "what labelled defects teach, known kinds and withheld ones, and what adding parts costs",
+    "drift": "each cause injected into the simulated line: frames until it is told, as what, and false alarms",
     "viewer": "key press to next part drawn with 100,000 parts stored, and a 20-megapixel frame's zoom, in Chromium",
 }
 
@@ -89,6 +90,20 @@ def labels(
     from benchmarks.labels import run
 
     typer.echo(run(shared_folder(shared), place / "labels", docs, sets.split(","), withheld))
+
+
+@app.command()
+def drift(
+    still: Annotated[int, typer.Option(help="Frames of a line that doesn't drift.", min=400)] = 600,
+    each: Annotated[int, typer.Option(help="Frames of each cause.", min=40)] = 100,
+    plays: Annotated[int, typer.Option(help="Sequences of each cause.", min=1)] = 25,
+    place: Place = PLACE,
+    docs: Docs = DOCS,
+) -> None:
+    """How soon drift is told, as what, and how often where there is none."""
+    from benchmarks.drift import run
+
+    typer.echo(run(place / "drift", docs, still, each, plays))
 
 
 @app.command()

@@ -207,7 +207,8 @@ class Recipe:
     `fp16`: half the size, fp32's speed. `int8`: faster. `bf16`: fp32's graph by OpenVINO in bfloat16, for processors
     with AMX. `thresholds`: T1 and T2 that people chose, by model version; a version that isn't named has those of its
     calibration. `promotion`: whether a person or the worker promotes a retrained version, both through the gate;
-    `promotion_margin`: by how much it may be worse than the champion on the test parts."""
+    `promotion_margin`: by how much it may be worse than the champion on the test parts. `retraining`: whether a person
+    asks for it, or an alarm of drift that a new model would answer does too."""
 
     name: str
     product: str = ""
@@ -226,6 +227,7 @@ class Recipe:
     seed: int = 0
     promotion: Literal["manual", "automatic"] = "manual"
     promotion_margin: float = 0.02
+    retraining: Literal["manual", "on_drift"] = "manual"
 
     def __post_init__(self) -> None:
         if not 0 <= self.promotion_margin <= 1:
@@ -265,9 +267,13 @@ class Recipe:
         return plain
 
     def _content(self) -> dict[str, Any]:
-        """Without thresholds where nobody chose any: such a recipe keeps the version that it always had."""
+        """Without what nobody chose of fields that came later: such a recipe keeps the version that it always had."""
         content = asdict(self)
-        return content if self.thresholds else {name: content[name] for name in content if name != "thresholds"}
+        if not self.thresholds:
+            del content["thresholds"]
+        if self.retraining == "manual":
+            del content["retraining"]
+        return content
 
     def to_yaml(self) -> str:
         """The recipe as a file; `load_recipe` gives the same recipe back."""

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from trialsight_serving.drift.ask import ask_retraining
 from trialsight_serving.drift.cause import BY_EXCLUSION, cause_of
 from trialsight_serving.drift.look import Finding, look
 from trialsight_serving.drift.overruled import overruled_verdicts
@@ -133,6 +134,8 @@ class Watch:
             if after is None:
                 return None
             save_alarm(connection, after)
+            if before is None:
+                ask_retraining(connection, self._settings.paths, after)
             if before is None or before.cause != after.cause or after.ended_at is not None:
                 tell(connection, after, self._settings.outbox)
                 return after
