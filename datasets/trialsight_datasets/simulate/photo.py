@@ -95,6 +95,7 @@ def foreground(photo: NDArray[np.uint8]) -> NDArray[np.bool_]:
     part = (places == largest).astype(np.uint8)
     outline, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(part, outline, -1, 1, cv2.FILLED)
+    part = np.asarray(cv2.erode(part, np.ones((3, 3), np.uint8), borderValue=1), np.uint8)  # what is half ground is out
     rim = part[edge : rows - edge, edge : columns - edge]
     sides = (rim[0], rim[-1], rim[:, 0], rim[:, -1])
     if part.mean() < 0.02 or all(side.mean() > 0.5 for side in sides):
