@@ -1,4 +1,4 @@
-# The serving image: the base install, without torch. Training runs where the data is, not on the line.
+# The serving image, without torch. Training runs where the data is, not on the line; EXTRAS=train makes the worker's image.
 FROM python:3.12-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
@@ -7,8 +7,9 @@ COPY datasets datasets
 COPY training training
 COPY serving serving
 COPY configs configs
+ARG EXTRAS=postgres,s3,otel
 RUN python -m venv /opt/trialsight \
-    && /opt/trialsight/bin/pip install --no-cache-dir --disable-pip-version-check .
+    && /opt/trialsight/bin/pip install --no-cache-dir --disable-pip-version-check ".[${EXTRAS}]"
 
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 trialsight \

@@ -72,3 +72,18 @@ def test_compose_builds_this_image_and_keeps_the_home() -> None:
     assert "VOLUME /data" in DOCKERFILE
     assert any(port.endswith(":8000") for port in service["ports"])
     assert "EXPOSE 8000" in DOCKERFILE
+
+
+def test_compose_gives_the_worker_its_own_image_and_the_same_home() -> None:
+    worker = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["worker"]
+    extras = set(worker["build"]["args"]["EXTRAS"].split(","))
+    known = set(re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M))
+    shown = re.search(r"^ARG EXTRAS=(\S+)", DOCKERFILE, re.M)
+    assert shown is not None
+    assert "train" in extras
+    assert extras | set(shown[1].split(",")) <= known
+    assert "home:/data" in worker["volumes"]
+    assert (
+        subprocess.run([BIN / worker["command"][0], worker["command"][1], "--help"], capture_output=True).returncode
+        == 0
+    )

@@ -45,6 +45,10 @@ def test_the_dashboard_asks_for_metrics_and_labels_that_are_there(promoted: Home
         assert set(re.findall(r"trialsight_\w+", expr)) <= metrics, expr
         grouped = {name.strip() for names in re.findall(r"by \(([^)]*)\)", expr) for name in names.split(",")}
         assert grouped | set(re.findall(r"[{,](\w+)[=!]", expr)) <= labels, expr
+    told = set(re.findall(r"`(trialsight_\w+)", (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")))
+    assert {name for name in told if not name.endswith("_")} <= metrics
+    real = {re.sub("_(bucket|sum|count)$", "", name) for name in metrics if not name.endswith("_created")}
+    assert real - told <= {"trialsight_usage_frames", "trialsight_quota"}, "docs/operation.md doesn't tell of it"
     for wanted in (
         r'trialsight_frames_total{line="L1",reason="score",verdict="reject"} 1.0',
         r'trialsight_outbox_waiting{target="mes"} 1.0',
