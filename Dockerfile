@@ -7,7 +7,7 @@ COPY datasets datasets
 COPY training training
 COPY serving serving
 COPY configs configs
-ARG EXTRAS=postgres,s3,otel
+ARG EXTRAS=postgres,s3,otel,oidc
 RUN python -m venv /opt/trialsight \
     && /opt/trialsight/bin/pip install --no-cache-dir --disable-pip-version-check ".[${EXTRAS}]"
 
