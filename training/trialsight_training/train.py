@@ -2,7 +2,8 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ def train_package(
         progress.note("calibration.costs say nothing without labelled defects in the training split: t1 as without")
     home.packages.mkdir(parents=True, exist_ok=True)
     with (
+        _written(home),
         tracking(home, model) as run,
         tempfile.TemporaryDirectory(dir=home.packages, prefix=".train-") as scratch,
     ):
@@ -163,6 +165,18 @@ def train_package(
         compare_with_champion(opened.client, home, model, version, card, evaluation, progress)
     seconds = progress.seconds | {"total": round(time.perf_counter() - started, 2)}
     return Trained(recipe, version, opened.run_id, target, beside, card, evaluation, seconds)
+
+
+@contextmanager
+def _written(home: Home) -> Iterator[None]:
+    """A disk that is full, or fails, as TrialsightError."""
+    try:
+        yield
+    except OSError as error:
+        raise TrialsightError(
+            f"{error.filename or home.root} can't be written: {error.strerror or error}",
+            f"free space where {home.root} lies; nothing was registered",
+        ) from error
 
 
 def _sizes(image_set: ImageSet, progress: Progress) -> list[tuple[int, int]]:
