@@ -47,7 +47,9 @@ def paint(image: NDArray[np.uint8], inspection: Inspection) -> None:
     if inspection.rule not in (None, "score"):
         head += f"  {inspection.rule}"
     cv2.rectangle(image, (0, 0), (image.shape[1], 22 * unit), (20, 20, 20), cv2.FILLED)
-    _text(image, head, (6 * unit, 16 * unit), 0.5 * unit, color, unit)
+    size = 0.5 * unit
+    (width, _), _ = cv2.getTextSize(head, cv2.FONT_HERSHEY_SIMPLEX, size, unit)
+    _text(image, head, (6 * unit, 16 * unit), size * min(1.0, (image.shape[1] - 12 * unit) / width), color, unit)
 
 
 def _text(

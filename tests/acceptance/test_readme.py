@@ -10,12 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import httpx
 import numpy as np
 import pytest
+
+from trialsight.card import Variant
+from trialsight.engines import installed_engines
+from trialsight.files import sha256_of
+from trialsight.package import load_package, write_card
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -119,10 +125,16 @@ def edge_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "python"
 
 
-def test_the_edge_example_runs_with_three_libraries(
-    edge_python: Path, make_package: Callable[..., Path], tmp_path: Path
-) -> None:
-    make_package(folder=tmp_path / "packages" / "parts" / "1")
+@pytest.fixture
+def edge_folder(make_package: Callable[..., Path], tmp_path: Path) -> Path:
+    """With a package that has a variant, and frames: a good part, a defective one, and no image."""
+    package = make_package(folder=tmp_path / "packages" / "parts" / "1")
+    graph = package / "int8.onnx"
+    graph.write_bytes((package / "model.onnx").read_bytes())
+    card = load_package(package).card
+    scores = tuple(frame.score for frame in card.golden)
+    variant = Variant("int8", graph.name, sha256_of(graph), graph.stat().st_size, card.thresholds, card.promise, scores)
+    write_card(package, replace(card, variants=(variant,)))
     frames = tmp_path / "frames"
     frames.mkdir()
     good = np.full((64, 64, 3), 128, np.uint8)
@@ -131,13 +143,28 @@ def test_the_edge_example_runs_with_three_libraries(
     cv2.imwrite(str(frames / "a.png"), good)
     cv2.imwrite(str(frames / "b.png"), bad)
     (frames / "c.txt").write_text("not an image")
+    return tmp_path
+
+
+def test_the_edge_example_runs_with_three_libraries(edge_python: Path, edge_folder: Path) -> None:
     for absent in ("pydantic", "yaml", "typer", "fastapi", "torch"):
         assert subprocess.run([edge_python, "-c", f"import {absent}"], capture_output=True).returncode != 0, absent
     code = block("docs/edge.md", "edge")
-    done = subprocess.run([edge_python, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([edge_python, "-W", "error", "-c", code], cwd=edge_folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("a.png pass")
     assert lines[1].startswith("b.png reject")
     assert lines[2].strip().startswith("(16")
     assert lines[3].startswith("c.txt no_verdict")
+
+
+@pytest.mark.skipif("openvino" not in installed_engines(), reason="OpenVINO is not installed")
+def test_the_edge_pages_other_blocks_follow_from_the_first(edge_folder: Path) -> None:
+    code = "".join(block("docs/edge.md", name) for name in ("edge", "edge-variants", "edge-fastest"))
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=edge_folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    *_, runtime, choice = done.stdout.splitlines()
+    assert runtime.startswith("int8 in openvino")
+    assert "tried on a golden frame" in choice
+    assert list((edge_folder / "runtimes").iterdir())

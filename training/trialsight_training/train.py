@@ -194,6 +194,11 @@ def _warn(card: Card, evaluation: Evaluation, progress: Progress) -> None:
             "no defective frame is rejected, so none proves this model: `trialsight promote` will refuse it; "
             "more good parts, a larger input or better weights may help"
         )
+    if rules := [rule.name for rule in card.judging.rules if rule.defect_class is not None]:
+        progress.note(
+            f"no detector names the class of what it finds yet, so {', '.join(map(repr, rules))} can't fire: "
+            "T1 and T2 judge"
+        )
     if escapes := card.metrics.get("escapes"):
         progress.note(f"{escapes:.0f} of {card.metrics['defective']:.0f} defective test parts pass")
     if not evaluation.judged:
