@@ -50,6 +50,9 @@ class Reason(str):
         made.code, made.values = code, shown
         return made
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Value]]:
+        return (self.code,), self.values  # for copies and pickles
+
     def to_json(self) -> dict[str, Any]:
         return {"code": self.code, "values": self.values}
 

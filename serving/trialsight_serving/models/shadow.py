@@ -87,7 +87,8 @@ class Shadow:
         except FrameError as error:
             reason = str(error)
         else:
-            verdict, reason, score = seen.verdict, seen.reason, seen.score
+            verdict, score = seen.verdict, seen.score
+            reason = None if seen.reason is None else str(seen.reason)
             inspect_ms = round(sum(seen.timings_ms.values()), 3)
         found = ShadowRecord(
             organisation_id=record.organisation_id,

@@ -95,6 +95,36 @@ def test_keys_work_while_an_input_method_composes(
     assert client.get(f"/v1/parts/{part}").json()["decisions"][0]["note"] == "毛刺"
 
 
+COMPOSED = {  # page, key, and what then holds
+    "queue": (
+        "/?trial=T1",
+        "KeyN",
+        "() => location.search === '?trial=T1' && document.activeElement.tagName === 'MAIN'",
+    ),
+    "triage": ("/triage", "KeyA", "() => [...document.querySelectorAll('.sheet input')].every((one) => one.checked)"),
+    "thresholds": ("/thresholds", "Digit2", "() => document.activeElement.id === 't2'"),
+    "wall": ("/wall", "KeyS", "() => document.querySelector('[data-action=sound]').ariaPressed === 'true'"),
+    "book": ("/book", "Digit3", "() => document.activeElement.id === 'class-crack'"),
+}
+
+
+def test_keys_work_while_an_input_method_composes_on_every_page_that_has_some(
+    page: "Page", post: Post, press: Press, bad: bytes
+) -> None:
+    post(bad, "P-1", trial="T1")
+    devtools = page.context.new_cdp_session(page)
+    page.goto("/")
+    page.wait_for_selector("html[data-ready]")
+    tables = set(page.evaluate("async () => Object.keys((await import('/static/keys.js')).KEYS)"))
+    assert tables == {"plain", "part", "painting", *COMPOSED}, "a page with keys is missing here"
+    for address, code, holds in COMPOSED.values():
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]")
+        event = {"key": "Process", "code": code, "windowsVirtualKeyCode": 229}
+        devtools.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **event})
+        page.wait_for_function(holds)
+
+
 @contextmanager
 def service(home: Home, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     command = [TRIALSIGHT, "serve", "--home", str(home.root), "--port", str(port)]

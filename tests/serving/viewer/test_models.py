@@ -32,8 +32,11 @@ def test_a_challenge_shows_its_evidence_and_ends_and_a_version_is_promoted_and_r
     eventually: Callable[..., None],
 ) -> None:
     page = open_page(str(client.base_url).rstrip("/"), allowed=("409",))
+    page.goto("/models")
+    page.wait_for_selector("html[data-ready]")
     challenge = {"version": "2", "reason": "stricter"}
     assert client.put("/v1/models/blob/challenger", json=challenge).status_code == 200
+    page.get_by_role("button", name="End challenge").wait_for()  # as after a retraining: without a reload
     shown = post(frame(blob=28, seed=1), "P-1")  # version 1 wants it reviewed; version 2 rejects from 25 on
     eventually(lambda: client.get("/v1/models/blob/evidence").json()["frames"] == 1)
     page.goto("/models")

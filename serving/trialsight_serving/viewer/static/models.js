@@ -106,8 +106,22 @@ export function start(main, app) {
     if (jobs.some((job) => running.has(job.id) && job.state === "done")) refresh(); // a new version is there
   }
 
+  /** What is live by now, and what challenges it: the service hears of it a moment after the job has ended. */
+  async function compare() {
+    const response = await fetch("/v1/models").catch(() => null);
+    if (!response?.ok || gone) return;
+    /** @type {{models: Record<string, string | null>[]}} */
+    const { models } = await response.json();
+    const shown = new Map(sections.map((section) => [section.dataset.recipe, section.dataset.standing]));
+    const changed = models.some((one) => {
+      const standing = ["version", "previous", "challenger", "fault", "challenger_fault"].map((name) => one[name] ?? "").join("|");
+      return shown.get(one.recipe ?? "") !== standing;
+    });
+    if (changed && !gone) refresh();
+  }
+
   async function poll() {
-    await Promise.all(sections.map(look));
+    await Promise.all([...sections.map(look), compare()]);
     if (!gone) timer = window.setTimeout(poll, POLL_MS);
   }
 
