@@ -22,6 +22,23 @@ _COUNT = sa.text(
     "ON CONFLICT (organisation_id, day, counted_by) DO UPDATE SET frames = usage_by_day.frames + excluded.frames, "
     "bytes = usage_by_day.bytes + excluded.bytes, removed_bytes = usage_by_day.removed_bytes + excluded.removed_bytes"
 ).bindparams(sa.bindparam("day", type_=sa.Date))
+_LIMITS = organisations.c.frames_per_day, organisations.c.frames_per_month, organisations.c.stored_bytes
+_DAY = sa.bindparam("day", type_=sa.Date)
+_IN_MONTH = usage.c.day.between(sa.bindparam("first", type_=sa.Date), _DAY)
+# Made once: a frame that is counted against a quota asks it.
+_ALL = (
+    sa.select(
+        organisations.c.id,
+        *_LIMITS,
+        sa.func.coalesce(sa.func.sum(sa.case((usage.c.day == _DAY, usage.c.frames), else_=0)), 0),
+        sa.func.coalesce(sa.func.sum(sa.case((_IN_MONTH, usage.c.frames), else_=0)), 0),
+        sa.func.coalesce(sa.func.sum(usage.c.bytes - usage.c.removed_bytes), 0),
+    )
+    .outerjoin(usage, usage.c.organisation_id == organisations.c.id)
+    .group_by(organisations.c.id, *_LIMITS)
+    .order_by(organisations.c.id)
+)
+_ONE = _ALL.where(organisations.c.id == sa.bindparam("organisation"))
 _REMOVER = "retention"  # one process at a time does that
 
 
@@ -103,18 +120,8 @@ def usage_of(connection: Connection, organisation: str, day: date | None = None)
 def all_usage(connection: Connection, day: date | None = None, organisation: str | None = None) -> list[Usage]:
     """Of each organisation, by id."""
     day = day or today()
-    counted = [
-        sa.func.coalesce(sa.func.sum(sa.case((usage.c.day == day, usage.c.frames), else_=0)), 0),
-        sa.func.coalesce(sa.func.sum(sa.case((usage.c.day.between(day.replace(day=1), day), usage.c.frames))), 0),
-        sa.func.coalesce(sa.func.sum(usage.c.bytes - usage.c.removed_bytes), 0),
-    ]
-    limits = organisations.c.frames_per_day, organisations.c.frames_per_month, organisations.c.stored_bytes
-    query = sa.select(organisations.c.id, *limits, *counted).outerjoin(
-        usage, usage.c.organisation_id == organisations.c.id
-    )
-    if organisation is not None:
-        query = query.where(organisations.c.id == organisation)
-    rows = connection.execute(query.group_by(organisations.c.id, *limits).order_by(organisations.c.id))
+    given = {"day": day, "first": day.replace(day=1)} | ({} if organisation is None else {"organisation": organisation})
+    rows = connection.execute(_ALL if organisation is None else _ONE, given)
     return [Usage(row[0], day, Quota(*row[1:4]), *map(int, row[4:])) for row in rows]
 
 
