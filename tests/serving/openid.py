@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -28,6 +29,7 @@ class OpenId:
         self.claims: dict[str, Any] = {"sub": "u-1", "preferred_username": "mei"}
         self.lie: dict[str, Any] = {}
         self.signed_by: RSAKey | None = self.key
+        self.asks = False  # by a page of its own, before it sends anybody back
         self.codes: dict[str, dict[str, str]] = {}
 
     def metadata(self) -> dict[str, Any]:
@@ -78,10 +80,13 @@ def running() -> Iterator[OpenId]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             if parts.path == "/authorize":
-                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-                self.send_response(302)
-                self.send_header("Location", provider.authorize(query))
+                back = provider.authorize({name: values[0] for name, values in parse_qs(parts.query).items()})
+                page = f'<!doctype html><title>Log in</title><a href="{escape(back)}">Continue</a>'.encode()
+                self.send_response(200 if provider.asks else 302)
+                self.send_header("Location", back)
+                self.send_header("Content-Type", "text/html")
                 self.end_headers()
+                self.wfile.write(page if provider.asks else b"")
             elif parts.path == "/keys":
                 self._json(200, {"keys": [provider.key.as_dict(private=False)]})
             else:

@@ -22,6 +22,7 @@ def test_a_browser_goes_to_the_provider_and_comes_back_logged_in(
     bootstrap(Settings(home=promoted.root))
     with openid.running() as provider:
         provider.claims["groups"] = "qa"
+        provider.asks = True
         oidc = {
             "issuer": provider.issuer,  # on localhost, and the service on 127.0.0.1: to a browser two sites
             "client_id": openid.CLIENT,
@@ -35,6 +36,7 @@ def test_a_browser_goes_to_the_provider_and_comes_back_logged_in(
             page = context.new_page()
             page.goto("/triage")
             page.get_by_role("link", name="Factory ID").click()
+            page.get_by_role("link", name="Continue").click()  # from here on, the provider's site leads the way
             page.wait_for_url("**/triage")
             assert page.locator(".who").inner_text() == "mei"
             page.goto("/account")
