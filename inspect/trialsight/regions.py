@@ -37,7 +37,8 @@ class Region:
 
     `contour`: outer outline, one point a row. `box_px`: x, y, width, height, upright. `length_px`, `width_px`: sides of
     the smallest turned rectangle, the longer first; `angle_deg`: direction of the longer, 0..180, clockwise from the
-    x axis. `peak`, `mean`: scores inside. The `_mm` values are None without a scale.
+    x axis. `peak`, `mean`: scores inside. The `_mm` values are None without a scale; `center_mm` is in the scale's own
+    plane, whose origin is a homography's, else the frame's top left corner.
     """
 
     contour: tuple[tuple[float, float], ...]
@@ -52,6 +53,7 @@ class Region:
     area_mm2: float | None = None
     length_mm: float | None = None
     width_mm: float | None = None
+    center_mm: tuple[float, float] | None = None
     defect_class: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -129,11 +131,13 @@ def _measure(
     ((center_x, center_y),) = grid.to_frame(np.array([(xs.mean(), ys.mean())]) + np.add(corner, 0.5)).tolist()
     area_px = float(inside.sum()) * grid.cell_px
     length_px, width_px, angle = _sides(centres_px, grid.cell_px**0.5)
-    area_mm2 = length_mm = width_mm = None
+    area_mm2 = length_mm = width_mm = center_mm = None
     if scale is not None:
         pixel_mm2 = scale.mm2_per_px(center_x, center_y)
         long, short, _ = _sides(scale.to_mm(centres_px), (grid.cell_px * pixel_mm2) ** 0.5)
         area_mm2, length_mm, width_mm = round(area_px * pixel_mm2, 4), round(long, 4), round(short, 4)
+        ((x_mm, y_mm),) = scale.to_mm(np.array([(center_x, center_y)])).tolist()
+        center_mm = (round(x_mm, 4), round(y_mm, 4))
     (left, top), (right, bottom) = grid.to_frame(np.array([corner, np.add(corner, inside.shape[::-1])])).tolist()
     corners = cv2.approxPolyDP(outline, 0.5, closed=True)[:, 0, :]
     return Region(
@@ -149,6 +153,7 @@ def _measure(
         area_mm2=area_mm2,
         length_mm=length_mm,
         width_mm=width_mm,
+        center_mm=center_mm,
     )
 
 

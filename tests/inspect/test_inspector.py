@@ -44,6 +44,7 @@ def test_a_region_lies_where_the_defect_is_in_frame_pixels_and_mm(make_package: 
     assert region.box_px == (64, 64, 64, 64)
     assert region.area_px == 64 * 64
     assert region.area_mm2 == 64 * 64 * 0.25
+    assert region.center_mm == (48, 48)
     assert region.peak == pytest.approx(found.score)
     xs, ys = np.array(region.contour).T
     assert 64 <= xs.min() < xs.max() <= 128

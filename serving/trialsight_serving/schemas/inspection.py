@@ -37,6 +37,7 @@ _FRAME: JsonDict = {
             "area_mm2": 0.8,
             "length_mm": 1.2,
             "width_mm": 0.8,
+            "center_mm": [6.6, 4.4],
             "defect_class": "scratch",
         }
     ],
