@@ -53,16 +53,19 @@ class Connection:
         self._socket: socket.socket | None = None
 
     def send(self, request: bytes) -> int:
-        """The status, 0 where the connection broke."""
-        try:
-            if self._socket is None:
-                self._socket = socket.create_connection(self._address, timeout=60)
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket.sendall(request)
-            return self._read(self._socket)
-        except OSError:
-            self.close()
-            return 0
+        """The status, 0 where the connection broke. One that the server closed while it was idle is opened anew."""
+        for used in (self._socket is not None, False):
+            try:
+                if self._socket is None:
+                    self._socket = socket.create_connection(self._address, timeout=60)
+                    self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._socket.sendall(request)
+                return self._read(self._socket)
+            except OSError:
+                self.close()
+                if not used:
+                    break
+        return 0
 
     def close(self) -> None:
         if self._socket is not None:
