@@ -21,7 +21,7 @@ from trialsight_datasets.simulate.product import Material
 from trialsight_serving.drift.cause import Cause, cause_of
 from trialsight_serving.drift.look import Overruled, look
 from trialsight_serving.drift.sample import Sample, pack
-from trialsight_serving.drift.watch import alarm_after
+from trialsight_serving.drift.watch import LONGER, alarm_after
 from trialsight_serving.settings import DriftSettings
 from trialsight_serving.store.drift import ReferenceRecord, Seen, Watched
 
@@ -138,22 +138,22 @@ def _drawn(pool: Sequence[Seen], rng: np.random.Generator, number: int) -> list[
 
 def _looks(frames: list[Seen], knobs: DriftSettings) -> Iterator[tuple[int, Sample]]:
     for end in range(knobs.window, len(frames) + 1, knobs.step):
-        yield end, Sample.of(frames[end - knobs.window : end])
+        yield end, Sample.of(frames[max(0, end - LONGER * knobs.window) : end])
 
 
 def _play(usual: list[Seen], pool: list[Seen], case: Case, knobs: DriftSettings, rng: np.random.Generator) -> Told:
-    """A reference, a window of what is usual, then the cause until half a window after its alarm."""
+    """A reference, what is usual for as long as a look reaches back, then the cause until a window after its alarm."""
     reference = Sample.of([usual[index] for index in rng.permutation(len(usual))[: knobs.reference]])
-    now = datetime.now(UTC)
+    now, before = datetime.now(UTC), LONGER * knobs.window
     record = ReferenceRecord(1, Watched("default", "L1", "default", "bracket", "1"), 1, 1, b"", "bench", now)
-    frames = _drawn(usual, rng, knobs.window) + _drawn(pool, rng, MOST_FRAMES)
+    frames = _drawn(usual, rng, before) + _drawn(pool, rng, MOST_FRAMES)
     alarm, seen_before, first, told_at = None, False, None, None
     half = knobs.window // 2
     for end, window in _looks(frames, knobs):
-        drifting = max(0, end - knobs.window)
+        drifting = max(0, end - before)
         share = DEFECTIVE if not drifting else case.overruled
         people = Overruled((round(0.02 * half), half), (int(rng.binomial(half, share)), half))
-        found = look(reference, window, knobs.alpha, people)
+        found = look(reference, window, knobs.window, knobs.alpha, people)
         alarm = alarm_after(alarm, record, found, end, now, knobs.alpha, seen_before)
         seen_before = any(one.drifted for one in found)
         if alarm is not None and told_at is None:
@@ -175,7 +175,7 @@ def _false_alarms(
         for _ in range(10):
             window = Sample.of([rest[index] for index in rng.permutation(len(rest))[: knobs.window]])
             looks += 1
-            alarms += cause_of(look(reference, window, knobs.alpha)) is not None
+            alarms += cause_of(look(reference, window, knobs.window, knobs.alpha)) is not None
     return looks, alarms
 
 

@@ -18,7 +18,7 @@ class Cause(StrEnum):
     MODEL = "model"
 
 
-_PHYSICAL = {Group.LIGHT: Cause.LAMP, Group.FOCUS: Cause.LENS, Group.PLACE: Cause.FIXTURE}
+PHYSICAL = {Group.LIGHT: Cause.LAMP, Group.FOCUS: Cause.LENS, Group.PLACE: Cause.FIXTURE}
 # Lamp, lens or fixture move their own measure and leave the other two nearly alone. Where a second one moves as much
 # as this share of the first, or what the model sees moves far more than such a change explains, the part has changed.
 ALSO, EXPLAINS = 0.5, 0.1
@@ -35,11 +35,12 @@ def cause_of(findings: Sequence[Finding]) -> Cause | None:
         return None
     # That a small change of the light is sure is enough where something else says that it matters.
     sure = [one for one in findings if one.sure]
-    strength = {group: _strongest(sure, group) for group in _PHYSICAL}
+    strength = {group: _strongest(sure, group) for group in PHYSICAL}
     first, second, _ = sorted(strength, key=lambda group: strength[group], reverse=True)
     look = _strongest([one for one in sure if one.measure == "look"], Group.LOOK)
-    if strength[first] and strength[first] >= EXPLAINS * look:
-        return Cause.MIX if strength[second] >= ALSO * strength[first] else _PHYSICAL[first]
+    least = EXPLAINS * look if look else 1.0  # a share of strangers alone is no sign that all frames have moved
+    if strength[first] and strength[first] >= least:
+        return Cause.MIX if strength[second] >= ALSO * strength[first] else PHYSICAL[first]
     if _strongest(moved, Group.LOOK) or strength[first] >= 1:
         return Cause.MIX
     if _strongest(moved, Group.PEOPLE):

@@ -28,8 +28,8 @@ STILL = 0.6  # of what matters: an alarm goes on until a measure is back below t
 class Finding:
     """`before`, `now`: medians, or shares of overruled verdicts. `effect`: the change in units of what matters, with
     its sign. `p`: of this test; `adjusted`: Holm's over the look. `outside`: share of the window's frames beyond what
-    99 % of the reference showed; `shifted`: the window's median lies beyond half of the reference. `sure`: no chance;
-    `drifted`: sure, and large enough to matter."""
+    99 % of the reference showed; `shifted`: three quarters of the window lie on one side of the reference's median, and
+    so all have moved. `sure`: no chance; `drifted`: sure, and large enough to matter."""
 
     measure: str
     group: Group
@@ -57,16 +57,23 @@ class Overruled:
     now: tuple[int, int]
 
 
-def look(reference: Sample, window: Sample, alpha: float, people: Overruled | None = None) -> list[Finding]:
+def look(
+    reference: Sample, recent: Sample, window: int, alpha: float, people: Overruled | None = None
+) -> list[Finding]:
     """What was found of each measure that both samples have; `alpha`: chance that a look at frames of one and the same
-    kind finds any drift at all."""
+    kind finds any drift at all.
+
+    Whether all frames have moved is told by the newest `window` of the `recent` ones; whether a share of them has, in
+    look or score, by all, since a share takes more frames to be sure of.
+    """
+    newest = recent.newest(window)
     found = [
         finding
         for measure in MEASURES
-        if (finding := _compare(measure.name, measure.group, *_pair(measure.of, reference, window), measure.tolerance))
+        if (finding := _compare(measure.name, measure.group, *_pair(measure.of, reference, newest), measure.tolerance))
     ]
-    found += _look_moved(reference, window)
-    found += [one for one in (_score(reference, window), _people(people)) if one]
+    parts = (_look_moved(reference, newest), _strangers(reference, recent), _score(reference, recent), _people(people))
+    found += [one for one in parts if one]
     adjusted = holm([one.p for one in found]) if found else np.empty(0)
     return [
         replace(one, adjusted=float(p), sure=bool(p < alpha), drifted=bool(p < alpha and abs(one.effect) >= 1))
@@ -85,34 +92,47 @@ def _compare(name: str, group: Group, before: Values, now: Values, tolerance: fl
     return Finding(name, group, *medians, effect, p, _outside(before, now), _shifted(before, now))
 
 
-def _look_moved(reference: Sample, window: Sample) -> list[Finding]:
-    """The model's embeddings, along the direction in which they seem to have moved: whether all have, and whether
-    there are more strangers among them, beyond what 99 % of the reference showed.
+def _look_moved(reference: Sample, window: Sample) -> Finding | None:
+    """The model's embeddings: whether all have moved along the direction in which they seem to have."""
+    if (found := _along(reference, window)) is None:
+        return None
+    _, usual, newest = found
+    return _compare("look", Group.LOOK, usual, newest, FAR_SPREADS * max(_spread(usual), 1e-9))
 
-    That direction is told by one half of the frames and tested on the other, so that the test is as honest as one of
-    a single number (sample splitting; Cox 1975). Half of the frames come to lie on either side in turn.
-    """
-    before, now = _known(reference.embeddings), _known(window.embeddings)
-    if min(len(before), len(now)) < 2 * LEAST:
-        return []
-    direction = now[::2].mean(axis=0) - before[::2].mean(axis=0)
-    length = float(np.linalg.norm(direction))
-    if length == 0:
-        return []
-    learned, usual, newest = (
-        np.asarray(rows @ (direction / length), np.float64) for rows in (before[::2], before[1::2], now[1::2])
-    )
-    moved = _compare("look", Group.LOOK, usual, newest, FAR_SPREADS * max(_spread(usual), 1e-9))
+
+def _strangers(reference: Sample, recent: Sample) -> Finding | None:
+    """Whether there are more frames than before that look like none of the reference: beyond what 99 % of it showed."""
+    if (found := _along(reference, recent)) is None:
+        return None
+    learned, usual, newest = found
     limit = float(np.quantile(learned, 0.99))
     counts = (int((usual > limit).sum()), len(usual)), (int((newest > limit).sum()), len(newest))
     shares = counts[0][0] / counts[0][1], counts[1][0] / counts[1][1]
     effect = (shares[1] - shares[0]) / MORE_STRANGERS
-    strangers = Finding("strangers", Group.LOOK, *shares, effect, more_often(*counts), shares[1])
-    return [strangers] if moved is None else [moved, strangers]
+    return Finding("strangers", Group.LOOK, *shares, effect, more_often(*counts), shares[1])
 
 
-def _score(reference: Sample, window: Sample) -> Finding | None:
-    before, now = _finite(reference.score), _finite(window.score)
+def _along(reference: Sample, recent: Sample) -> tuple[Values, Values, Values] | None:
+    """Embeddings along the direction in which their mean has moved: of the reference's half that told the direction, of
+    its other half, and of the recent ones' other half.
+
+    That direction is told by one half of the frames and tested on the other, so that the test is as honest as one of
+    a single number (sample splitting; Cox 1975). Half of the frames come to lie on either side in turn.
+    """
+    before, now = _known(reference.embeddings), _known(recent.embeddings)
+    if min(len(before), len(now)) < 2 * LEAST:
+        return None
+    direction = now[::2].mean(axis=0) - before[::2].mean(axis=0)
+    length = float(np.linalg.norm(direction))
+    if length == 0:
+        return None
+    unit = direction / length
+    learned, usual, newest = (np.asarray(rows @ unit, np.float64) for rows in (before[::2], before[1::2], now[1::2]))
+    return learned, usual, newest
+
+
+def _score(reference: Sample, recent: Sample) -> Finding | None:
+    before, now = _finite(reference.score), _finite(recent.score)
     if min(len(before), len(now)) < LEAST:
         return None
     _, p = kolmogorov_smirnov(before, now)
@@ -142,8 +162,8 @@ def _outside(before: Values, now: Values) -> float:
 
 
 def _shifted(before: Values, now: Values) -> bool:
-    low, high = np.quantile(before, (0.25, 0.75))
-    return not low <= np.median(now) <= high
+    low, high = np.quantile(now, (0.25, 0.75))
+    return not low <= np.median(before) <= high
 
 
 def _spread(values: Values) -> float:

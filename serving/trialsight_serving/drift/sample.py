@@ -24,6 +24,11 @@ class Sample:
     def __len__(self) -> int:
         return len(self.seqs)
 
+    def newest(self, count: int) -> "Sample":
+        """The last `count` frames."""
+        signals = {name: values[-count:] for name, values in self.signals.items()}
+        return Sample(self.seqs[-count:], signals, self.score[-count:], self.embeddings[-count:])
+
     @classmethod
     def of(cls, frames: Sequence[Seen]) -> "Sample":
         rows = [None if one.embedding is None else np.frombuffer(one.embedding, np.float16) for one in frames]

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from trialsight_serving.drift.ask import ask_retraining
-from trialsight_serving.drift.cause import BY_EXCLUSION, cause_of
+from trialsight_serving.drift.cause import BY_EXCLUSION, PHYSICAL, cause_of
 from trialsight_serving.drift.look import Finding, look
 from trialsight_serving.drift.overruled import overruled_verdicts
 from trialsight_serving.drift.sample import Sample
@@ -31,6 +31,7 @@ from trialsight_serving.store.drift import (
     list_looks,
     open_alarm,
     save_alarm,
+    settled_seq,
     signals_of,
     watched_since,
 )
@@ -43,6 +44,7 @@ SERVICE = "service"
 LOCK = 0x7472_6965
 _BEHIND = 5000  # frames that a service which was down looks back on
 _KEEP_LOOKS = timedelta(days=62)
+LONGER = 4  # windows by which a share of the frames is judged
 CLEAR = 2  # looks in a row that must see nothing more before an alarm ends
 
 
@@ -108,21 +110,23 @@ class Watch:
             if reference.last_seq is None:
                 frames = signals_of(connection, of, reference.first_seq - 1, knobs.reference, newest=False)
             else:
-                frames = signals_of(connection, of, reference.last_seq, knobs.window, newest=True)
+                # What an alarm that is over has left in the frames must not raise another.
+                since = max(reference.last_seq, settled_seq(connection, reference))
+                frames = signals_of(connection, of, since, LONGER * knobs.window, newest=True)
         if reference.last_seq is None and len(frames) == knobs.reference:
             sample, last = Sample.of(frames).to_bytes(), frames[-1].seq
             self._transact(lambda c: fill_reference(c, reference, sample, last))
             self._new[of] = 0
-        elif reference.last_seq is not None and len(frames) == knobs.window:
+        elif reference.last_seq is not None and len(frames) >= knobs.window:
             self._look(reference, Sample.of(frames))
             self._new[of] = 0
 
-    def _look(self, reference: ReferenceRecord, window: Sample) -> None:
+    def _look(self, reference: ReferenceRecord, recent: Sample) -> None:
         assert reference.sample is not None
         with self._database.read() as connection:
             people = overruled_verdicts(connection, reference, self._knobs.window // 2)
-        found = look(Sample.from_bytes(reference.sample), window, self._knobs.alpha, people)
-        seq, now = int(window.seqs[-1]), datetime.now(UTC)
+        found = look(Sample.from_bytes(reference.sample), recent, self._knobs.window, self._knobs.alpha, people)
+        seq, now = int(recent.seqs[-1]), datetime.now(UTC)
 
         def write(connection: Connection) -> AlarmRecord | None:
             before = open_alarm(connection, reference.of)
@@ -160,11 +164,13 @@ def alarm_after(
     """How the view's alarm stands after a look: none, a new one, the same one seen again, or at its end.
     `seen_before`: whether the look before this one found drift too."""
     cause = cause_of(found)
-    if cause is None:
+    seen_itself = before is not None and before.cause not in BY_EXCLUSION
+    if cause is None or (seen_itself and cause in BY_EXCLUSION):  # the window still holds frames of the first cause
         if before is None:
             return None
         moved = {one["measure"] for one in before.findings if one["drifted"]}
-        still = any(one.still(alpha) for one in found if one.measure in moved)
+        mine = [one for one in found if one.measure in moved and (one.group in PHYSICAL or not seen_itself)]
+        still = any(one.still(alpha) for one in mine)
         clear = 0 if still else before.clear_looks + 1
         return replace(before, clear_looks=clear, ended_at=now if clear >= CLEAR else None)
     findings = [_plain(one) for one in found]

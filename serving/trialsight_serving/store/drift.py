@@ -150,6 +150,15 @@ def list_looks(connection: Connection, reference_id: int, limit: int = 200) -> l
     return [LookRecord(*row) for row in connection.execute(query.limit(limit))][::-1]
 
 
+def settled_seq(connection: Connection, reference: ReferenceRecord) -> int:
+    """The last frame of the look that ended this reference's last alarm; 0 where none has ended."""
+    ended = sa.select(sa.func.max(drift_alarms.c.ended_at)).where(drift_alarms.c.reference_id == reference.id)
+    query = sa.select(sa.func.max(drift_looks.c.seq)).where(
+        drift_looks.c.reference_id == reference.id, drift_looks.c.at <= ended.scalar_subquery()
+    )
+    return int(connection.execute(query).scalar() or 0)
+
+
 def drop_looks(connection: Connection, before: datetime) -> int:
     return connection.execute(drift_looks.delete().where(drift_looks.c.at < before)).rowcount
 

@@ -66,7 +66,7 @@ def undrilled(index: int) -> bytes:
     ],
 )
 def test_the_cause_is_told(cause: Cause | None, render: Render, reference: Sample, observer: Observer) -> None:
-    found = look(reference, sample(render, range(1000, 1000 + WINDOW), observer), ALPHA)
+    found = look(reference, sample(render, range(1000, 1000 + WINDOW), observer), WINDOW, ALPHA)
     assert cause_of(found) is cause, [(one.measure, one.effect, one.p) for one in found]
 
 
@@ -85,18 +85,18 @@ def test_a_share_of_strangers_is_the_mix_and_scores_that_all_move_are_the_model(
     rng = np.random.default_rng(3)
     usual = noise(rng, 200)
     mixed = noise(rng, 100, strangers=0)
-    assert cause_of(look(usual, mixed, ALPHA)) is None
+    assert cause_of(look(usual, mixed, 100, ALPHA)) is None
     strange = noise(rng, 100, strangers=40)
     strange = Sample(strange.seqs, strange.signals, strange.score, rng.permutation(strange.embeddings))
-    assert cause_of(look(usual, strange, ALPHA)) is Cause.MIX
-    assert cause_of(look(usual, noise(rng, 100, shift=0.3), ALPHA)) is Cause.MODEL
+    assert cause_of(look(usual, strange, 100, ALPHA)) is Cause.MIX
+    assert cause_of(look(usual, noise(rng, 100, shift=0.3), 100, ALPHA)) is Cause.MODEL
 
 
 def test_verdicts_that_people_overrule_more_often_are_the_model() -> None:
     rng = np.random.default_rng(4)
     usual, now = noise(rng, 200), noise(rng, 100)
-    assert cause_of(look(usual, now, ALPHA, Overruled((1, 50), (2, 50)))) is None
-    assert cause_of(look(usual, now, ALPHA, Overruled((1, 50), (30, 50)))) is Cause.MODEL
+    assert cause_of(look(usual, now, 100, ALPHA, Overruled((1, 50), (2, 50)))) is None
+    assert cause_of(look(usual, now, 100, ALPHA, Overruled((1, 50), (30, 50)))) is Cause.MODEL
 
 
 def test_frames_of_one_kind_raise_no_more_alarms_than_stated() -> None:
@@ -105,7 +105,7 @@ def test_frames_of_one_kind_raise_no_more_alarms_than_stated() -> None:
     rng = np.random.default_rng(5)
     alarms = 0
     for _ in range(300):
-        found = look(noise(rng, 80), noise(rng, 60), 0.05, Overruled((4, 40), (4, 40)))
+        found = look(noise(rng, 80), noise(rng, 120), 60, 0.05, Overruled((4, 40), (4, 40)))
         alarms += any(one.sure for one in found)
     assert alarms <= 300 * 0.05 + 3 * (300 * 0.05 * 0.95) ** 0.5
 
