@@ -65,6 +65,22 @@ def test_closing_joins_the_pieces_of_a_scratch() -> None:
     assert whole.box_px == (0, 4, 16, 1)
 
 
+def test_each_region_has_its_own_threshold_between_the_common_one_and_its_peak() -> None:
+    y, x = np.mgrid[0:64, 0:128]
+    strong = 2.0 * np.exp(-((x - 30) ** 2 + (y - 32) ** 2) / (2 * 6.0**2))
+    weak = 0.7 * np.exp(-((x - 95) ** 2 + (y - 32) ** 2) / (2 * 6.0**2))
+    scores = (strong + weak).astype(np.float32)
+    window = (0.0, 0.0, 128.0, 64.0)
+    for share in (0.0, 0.5):
+        found = find_regions(scores, 0.4, window, morphology=Morphology(outline=share))
+        assert [round(one.peak, 1) for one in found] == [2.0, 0.7]
+        for one in found:  # a Gaussian's cut at a level is a disc of radius sigma sqrt(2 ln(peak / level))
+            level = 0.4 + share * (one.peak - 0.4)
+            assert one.area_px == pytest.approx(np.pi * 6.0**2 * 2 * np.log(one.peak / level), rel=0.06)
+            assert one.box_px[2] == pytest.approx(2 * 6.0 * np.sqrt(2 * np.log(one.peak / level)), abs=1.5)
+            assert one.center_px == pytest.approx((30.5 if one.peak > 1 else 95.5, 32.5), abs=0.1)
+
+
 def test_speckle_cannot_flood_the_answer() -> None:
     scores = np.zeros((64, 64), np.float32)
     scores[::2, ::2] = np.linspace(1, 2, 32 * 32, dtype=np.float32).reshape(32, 32)

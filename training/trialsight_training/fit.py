@@ -31,9 +31,9 @@ TRIED = 8
 
 @dataclass(frozen=True)
 class FittedDetector:
-    """`model` is what will be exported. `scores`: each good part's, by a detector without it. `defect_scores`: the
-    same of the labelled defective parts. `description`: for people. `started`: whether another product's model was
-    taken over."""
+    """`model` is what will be exported. `scores`: each good part's, by a detector without it. `defect_scores`,
+    `defect_maps` (M, h, w): the same of the labelled defective parts. `description`: for people. `started`: whether
+    another product's model was taken over."""
 
     model: Detector
     scores: tuple[float, ...]
@@ -43,6 +43,7 @@ class FittedDetector:
     likeness: Likeness
     description: dict[str, object]
     state: State
+    defect_maps: Tensor
     started: bool = False
 
 
@@ -101,6 +102,7 @@ def fit(
             defective=defects,
             tensors=learned.state,
         ),
+        defect_maps=learned.defect_maps,
         started=previous is None and bool(before),
     )
 

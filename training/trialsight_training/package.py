@@ -23,6 +23,7 @@ from trialsight_training.export import OPSET, check_parity, export_onnx
 from trialsight_training.fit import FittedDetector
 from trialsight_training.frames import prepared
 from trialsight_training.golden import choose_golden
+from trialsight_training.outline import with_outline
 
 PARITY_FRAMES = 3
 LIBRARIES = ("torch", "torchvision", "onnx", "onnxruntime", "opencv-python-headless", "numpy", "trialsight")
@@ -51,6 +52,8 @@ def write_package(
         write_atomic(folder / REFERENCE, reference)
     write_atomic(folder / RECIPE, _beside_reference(recipe).to_yaml().encode())
     thresholds, promise = calibrated
+    masks = fitted.state.defective.masks
+    morphology = with_outline(recipe.morphology, fitted.defect_maps, masks, thresholds.region)
     card = Card(
         recipe=recipe.name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -67,7 +70,7 @@ def write_package(
         product=recipe.product,
         variant=recipe.variant,
         deadline_ms=recipe.deadline_ms,
-        judging=recipe.judging(fitted.health, fitted.likeness),
+        judging=replace(recipe.judging(fitted.health, fitted.likeness), morphology=morphology),
     )
     write_card(folder, card)
     return Inspector.load(folder, threads=2)
