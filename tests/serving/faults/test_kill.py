@@ -55,7 +55,8 @@ def test_killed_under_load_it_has_everything_it_answered(
             assert client.get(result["map_url"]).status_code == 200
     with closing(sqlite3.connect(promoted.database)) as database:
         rows = database.execute("SELECT id, image_sha256, map_sha256 FROM frames").fetchall()
-        assert {what: rows for what, query in ORPHANS.items() if (rows := database.execute(query).fetchall())} == {}
+        found = {what: database.execute(query).fetchall() for what, query in ORPHANS.items()}
+    assert {what: orphans for what, orphans in found.items() if orphans} == {}
     assert {result["id"] for result in answered} <= {row[0] for row in rows}
     files = {path.name for path in promoted.images.rglob("*") if path.is_file()}
     assert {name for row in rows for name in row[1:]} <= files, "a row without its files"
