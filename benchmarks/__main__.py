@@ -18,6 +18,7 @@ BENCHMARKS = {
     "learning": "quality, fit time and frame time on the real sets, anomalib's PatchCore beside them",
     "labels": "what labelled defects teach, known kinds and withheld ones, and what adding parts costs",
     "drift": "each cause injected into the simulated line: frames until it is told, as what, and false alarms",
+    "loop": "what a retraining in the worker does to the line's times, halted and running in turn",
     "viewer": "key press to next part drawn with 100,000 parts stored, and a 20-megapixel frame's zoom, in Chromium",
 }
 
@@ -132,6 +133,20 @@ def service(
     from benchmarks.service.run import run
 
     typer.echo(run(shared_folder(shared), place / "service", docs, rounds, press_s))
+
+
+@app.command()
+def loop(
+    rounds: Annotated[int, typer.Option(help="Laps with the training, and as many without.", min=1)] = 10,
+    frames: Annotated[int, typer.Option(help="Frames in a lap.", min=1)] = 60,
+    pace: Annotated[float, typer.Option(help="Seconds from frame to frame.", min=0)] = 0.1,
+    place: Place = PLACE,
+    docs: Docs = DOCS,
+) -> None:
+    """What retraining does to the line."""
+    from benchmarks.loop import run
+
+    typer.echo(run(place / "loop", docs, rounds, frames, pace))
 
 
 @app.command()

@@ -36,16 +36,13 @@ def run_command(
     `nice`: after everything else on the machine. Raises TrialsightError with the command's own words where it fails,
     CancelledError where `cancelled` says so.
     """
-    environment = os.environ | {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    environment[NICE] = str(int(nice))
-    command = [sys.executable, "-m", "trialsight_serving.jobs.child", *words, "--json"]
     log.parent.mkdir(parents=True, exist_ok=True)
     with subprocess.Popen(
-        command,
+        child_command([*words, "--json"]),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=child_environment(threads, nice=nice),
         start_new_session=True,
     ) as process:
         said: list[str] = []
@@ -73,6 +70,17 @@ def run_command(
         raise TrialsightError(f"`trialsight {words[0]}` failed: {last}", f"see {log.name}")
     result: dict[str, Any] = json.loads(out[0])
     return result
+
+
+def child_command(words: list[str]) -> list[str]:
+    """`trialsight WORDS` as a child that goes with its parent."""
+    return [sys.executable, "-m", "trialsight_serving.jobs.child", *words]
+
+
+def child_environment(threads: int, *, nice: bool) -> dict[str, str]:
+    """In which it computes on so many threads, after everybody else where it is `nice`."""
+    limited = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    return {**os.environ, **limited, NICE: str(int(nice))}
 
 
 def _wait(process: "subprocess.Popen[str]") -> None:
