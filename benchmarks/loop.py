@@ -27,9 +27,9 @@ from trialsight_datasets.simulate.simulator import Simulator
 from trialsight_serving.jobs.process import child_command, child_environment
 
 MOST = 1.3  # what the line's p99 may grow by
-INTRODUCTION = """Frames are posted to a real service one after the other at the line's pace. Meanwhile a training runs as
-the worker runs it, halted in every other lap. What counts is the 99th percentile of all laps with it over that of all
-without."""
+INTRODUCTION = """Frames are posted to a real service one after the other at the line's pace. Meanwhile a training runs
+as the worker runs it, halted in every other lap. What counts is the 99th percentile of all laps with it over that of
+all without."""
 TRIALSIGHT = str(Path(sys.executable).with_name("trialsight"))
 
 

@@ -93,6 +93,9 @@ class Settings(BaseSettings):
         description="When shifts begin; the line wall counts by them",
     )
     time_zone: ZoneInfo | None = Field(default=None, description="The plant's, say Asia/Shanghai; else this machine's")
+    worker_nice: bool = Field(
+        default=True, description="The worker's work comes after everything else; false on a machine of its own"
+    )
     audit_rate: float = Field(
         default=0.02, gt=0, le=1, description="Share of passed parts that people shall look at, drawn by lot"
     )

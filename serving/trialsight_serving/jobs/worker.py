@@ -81,6 +81,7 @@ class Worker:
                 max(1, (os.cpu_count() or 2) // 2),
                 lambda step, share: self._progress(job, step, share),
                 lambda: stop.is_set() or self._cancel_asked(job),
+                nice=self._settings.worker_nice,
             )
 
         def done(step: str, result: dict[str, Any]) -> None:
