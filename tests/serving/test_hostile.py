@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ def target(promoted_template: Path, tmp_path_factory: pytest.TempPathFactory, se
     """A service with little patience."""
     root = tmp_path_factory.mktemp("hostile") / "home"
     shutil.copytree(promoted_template, root)
-    with serve(Home.at(root), header_timeout_s=0.5, body_timeout_s=0.5, max_connections=12) as client:
+    limits = {"header_timeout_s": 0.5, "body_timeout_s": 0.5, "max_connections": 12, "max_body_bytes": 4 * 2**20}
+    with serve(Home.at(root), **limits) as client:
         yield client
 
 
@@ -178,8 +180,9 @@ def test_a_body_without_a_length_is_bounded(
 ) -> None:
     with connect(target) as connection:
         chunk = b"%x\r\n%s\r\n" % (len(piece), piece)
-        assert flood(connection, post(path, kind, "Transfer-Encoding: chunked"), chunk, 256 * 2**20) < 64 * 2**20
-        assert answer_of(connection)[0] in (status, 0)  # what it said may be lost when it hangs up on what still comes
+        assert flood(connection, post(path, kind, "Transfer-Encoding: chunked"), chunk, 128 * 2**20) < 32 * 2**20
+        # What it said may be lost when it hangs up on what still comes; on a busy machine the time ends first.
+        assert answer_of(connection)[0] in (status, 408, 0)
     assert target.get("/livez").status_code == 200
 
 
@@ -364,15 +367,16 @@ def test_no_filter_takes_sql(target: httpx.Client, bad: bytes) -> None:
     posted = target.post(FRAMES, content=bad, headers=PNG, params={"part": "P-sql"}).json()
     known = {"line": "L1", "frame_id": posted["id"], "part_id": posted["part_id"], "recipe": "blob", "name": "blob"}
     known |= {"version": "1", "job_id": "0" * 32}
+    anything = defaultdict(lambda: "x", known)
     for path, methods in target.get("/openapi.json").json()["paths"].items():
         for parameter in methods.get("get", {}).get("parameters", []):
             name, place = parameter["name"], parameter["in"]
             if path.endswith("stream") or place == "header":
                 continue
             for sql in SQL:
-                values = known | ({name: quote(sql, safe="")} if place == "path" else {})
+                values = anything | ({name: quote(sql, safe="")} if place == "path" else {})
                 query = {name: sql} if place == "query" else {}
-                answer = target.get(path.format(**values), params=query)
+                answer = target.get(path.format_map(values), params=query)
                 assert answer.status_code in (200, 404, 422), (path, name, sql, answer.text)
                 if answer.status_code == 200 and path == "/v1/parts":
                     assert answer.json()["parts"] == [], (name, sql)

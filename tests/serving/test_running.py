@@ -14,10 +14,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
 
+from trialsight.errors import TrialsightError
 from trialsight.home import Home
 from trialsight_serving.access.bootstrap import bootstrap
+from trialsight_serving.run import serve
 from trialsight_serving.settings import Settings
 
 FRAMES = "/v1/lines/L1/frames"
@@ -67,6 +70,7 @@ def test_no_secret_is_ever_logged(promoted: Home, tmp_path: Path, bad: bytes) ->
         "wrong password": "incorrect horse battery",
         "wrong key": "ts_nobodyHasThisKeyAtAll00000000000000000000000",
         "database": "db-Pa55word-2",
+        "registry": "mlflow-Pa55word-3",
     } | keys
     target = {"retry_max_s": 0.1, "timeout_s": 1}
     outbox = [
@@ -75,7 +79,8 @@ def test_no_secret_is_ever_logged(promoted: Home, tmp_path: Path, bad: bytes) ->
     ]
     config = tmp_path / "service.yaml"
     config.write_text(yaml.safe_dump({"outbox": outbox}))
-    environment = {"TRIALSIGHT_CONFIG": str(config)}
+    registry = f"http://trialsight:{secrets['registry']}@127.0.0.1:9"
+    environment = {"TRIALSIGHT_CONFIG": str(config), "MLFLOW_TRACKING_URI": registry}
     log: list[str] = []
     with running(promoted, log, environment) as (_, client):
         own = {"Authorization": f"Bearer {keys['administrator']}"}
@@ -95,14 +100,13 @@ def test_no_secret_is_ever_logged(promoted: Home, tmp_path: Path, bad: bytes) ->
         bad_user = client.post("/v1/users", json=user | {"role": "king"}, headers=own)
         assert bad_user.status_code == 422
         assert secrets["password"] not in bad_user.text
-        while not all(any(f'"{name}"' in line for line in log) for name in ("mes", "bus")):
-            threading.Event().wait(0.05)  # both targets' troubles are in the log
+        while not all(any(words in line for line in log) for words in ('"mes"', '"bus"', "model registry")):
+            threading.Event().wait(0.05)  # the troubles of both targets and of MLflow are in the log
         assert not [name for name, secret in secrets.items() if secret in client.get("/v1/outbox", headers=own).text]
-    wrong = {"TRIALSIGHT_DATABASE_URL": f"postgresql://ts:{secrets['database']}@127.0.0.1:9/ts"}
-    command = [TRIALSIGHT, "serve", "--home", str(promoted.root)]
-    refused = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment | wrong)
-    assert refused.returncode == 1
-    text = "".join(log) + refused.stderr + refused.stdout
+    wrong = f"postgresql://ts:{secrets['database']}@127.0.0.1:9/ts"
+    with pytest.raises(TrialsightError) as refused:
+        serve(Settings(home=promoted.root, database_url=wrong))
+    text = "".join(log) + str(refused.value)
     assert "outbox target takes no messages" in text
     assert not [name for name, secret in secrets.items() if secret in text]
     assert signing not in text
