@@ -1,4 +1,5 @@
 import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -6,8 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from trialsight import TrialsightError
+from trialsight.cli import app as cli
 from trialsight_datasets.simulate import Camera, Line, Simulator, load_line
 from trialsight_datasets.simulate.line import Ageing, DefectRate
 from trialsight_datasets.simulate.product import PLATE
@@ -116,6 +119,14 @@ def test_a_drawing_without_a_path_is_named(tmp_path: Path) -> None:
     (tmp_path / "line.yaml").write_text("size_px: 128\nproduct: {svg: empty.svg}")
     with pytest.raises(TrialsightError, match="holds no closed path"):
         Simulator(line=load_line(tmp_path / "line.yaml")).good(0)
+
+
+def test_the_command_makes_a_set_of_the_lines_parts_and_defects(tmp_path: Path) -> None:
+    words = ["data", "simulate", str(tmp_path / "set"), "--line", str(CONFIGS / "printed-label.yaml")]
+    made = CliRunner().invoke(
+        cli, [*words, "--size", "128", "--good", "1", "--test-good", "0", "--defects", "1", "--json"]
+    )
+    assert json.loads(made.stdout)["counts"] == {"train": {"good": 1}, "test": {"scratch": 1, "stain": 1}}
 
 
 def test_the_camera_source_shows_what_comes_along_the_line(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ def demo(
     once: Annotated[bool, typer.Option(help=f"Inspect {ONCE_FRAMES} frames, write summary.json, and end.")] = False,
     port: Annotated[int, typer.Option(help="Port of the service; 0 takes a free one.")] = 8000,
     seed: Annotated[int, typer.Option(help="Seed of the simulated parts.")] = 1,
+    line: Annotated[Path | None, typer.Option(help="A virtual line's YAML file; else the bracket's.")] = None,
 ) -> None:
     """Show the main job: simulate a product, train on 20 good parts, pass the gate, serve, inspect."""
     import signal
@@ -30,7 +31,7 @@ def demo(
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
     try:
-        failure = story.play(place, port, seed, ONCE_FRAMES if once else None, console)
+        failure = story.play(place, port, seed, ONCE_FRAMES if once else None, console, line)
     except KeyboardInterrupt:
         console.print("\nStopped.")
         return

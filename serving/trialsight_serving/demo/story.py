@@ -26,10 +26,12 @@ DEFECT_SHARE = 0.4
 STYLES = {"pass": "green", "review": "yellow", "reject": "red", "no_verdict": "magenta"}
 
 
-def play(home: Home, port: int, seed: int, frames: int | None, console: Console) -> str | None:
+def play(
+    home: Home, port: int, seed: int, frames: int | None, console: Console, line: Path | None = None
+) -> str | None:
     """Run the whole job. With `frames`, stop after that many and give the reason why it failed, or None.
 
-    Without, goes on until Ctrl-C. Raises TrialsightError when a step fails.
+    Without, goes on until Ctrl-C. `line`: a virtual line's file. Raises TrialsightError when a step fails.
     """
     started = time.monotonic()
     steps = iter(range(1, 6))
@@ -38,9 +40,10 @@ def play(home: Home, port: int, seed: int, frames: int | None, console: Console)
         console.print(f"[bold]\\[{next(steps)}/5][/] {what}  [dim]{time.monotonic() - started:.0f} s[/]")
 
     tell(f"Simulating a machined bracket: {GOOD_PARTS} good parts to learn from, some defects to test with")
-    product = home.root / f"product-seed-{seed}"
+    product = home.root / f"product-seed-{seed}{'' if line is None else f'-{line.stem}'}"
     if not (product / "train").is_dir():
-        run_step("data", "simulate", product, "--good", GOOD_PARTS, "--seed", seed)
+        which = [] if line is None else ["--line", line]
+        run_step("data", "simulate", product, "--good", GOOD_PARTS, "--seed", seed, *which)
     tell(f"Training on {GOOD_PARTS} good parts, tracked in MLflow")
     model = run_step("train", "--data", product, "--recipe", RECIPE, "--home", home.root)
     console.print(_metrics(model), highlight=False)
@@ -56,7 +59,8 @@ def play(home: Home, port: int, seed: int, frames: int | None, console: Console)
         stack.enter_context(background(["worker", "--home", str(home.root)], home.logs / "worker.log"))
         tell(f"A camera sends {f'{frames} parts' if frames else 'a part every second; Ctrl-C stops'}")
         console.print(f"      Viewer: [bold link={url}/]{url}/[/]")
-        inspected = _watch(home, url, seed, frames, console)
+        source = "simulated" if line is None else f"simulated:{line}"
+        inspected = _watch(home, url, source, seed, frames, console)
     if frames is None:
         return None
     if not inspected:
@@ -70,9 +74,9 @@ def play(home: Home, port: int, seed: int, frames: int | None, console: Console)
     return failure
 
 
-def _watch(home: Home, url: str, seed: int, frames: int | None, console: Console) -> list[DemoFrame]:
+def _watch(home: Home, url: str, source: str, seed: int, frames: int | None, console: Console) -> list[DemoFrame]:
     """Print each verdict as it comes. Without a number of frames this ends with KeyboardInterrupt only."""
-    words = ["camera", "--source", "simulated", "--line", LINE, "--url", url, "--seed", str(seed), "--json"]
+    words = ["camera", "--source", source, "--line", LINE, "--url", url, "--seed", str(seed), "--json"]
     buffer = home.root / "camera" / "demo"
     remove_folder(buffer)  # frames that an earlier demo left would be counted as this one's
     words += ["--buffer", str(buffer)]

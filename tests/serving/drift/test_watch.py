@@ -1,11 +1,15 @@
 """Drift through the service's doors: a lamp fades, the alarm is told and acknowledged, and ends with its cause."""
 
-from collections.abc import Callable
+import json
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import cv2
 import httpx
 import numpy as np
+import pytest
 from typer.testing import CliRunner
 
 from trialsight.cli import app as cli
@@ -27,12 +31,34 @@ def post(client: httpx.Client, count: int, light: float, start: int) -> None:
         assert answer.status_code == 200, answer.text
 
 
+@pytest.fixture
+def told() -> Iterator[tuple[str, list[dict]]]:
+    """A webhook's other side: its address, and what came."""
+    came: list[dict] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/", came
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
 def test_a_fading_lamp_is_told_acknowledged_and_over_when_it_is_mended(
-    promoted: Home, serve: Serve, eventually: Eventually
+    promoted: Home, serve: Serve, eventually: Eventually, told: tuple[str, list[dict]]
 ) -> None:
-    secret = "whsec_" + "A" * 32
-    nobody = {"kind": "webhook", "name": "plant", "url": "http://127.0.0.1:9/", "secret": secret, "retry_max_s": 3600}
-    with serve(promoted, open=True, drift=KNOBS, outbox=[nobody]) as client:
+    plant = {"kind": "webhook", "name": "plant", "url": told[0], "secret": "whsec_" + "A" * 32, "verdicts": ["reject"]}
+    with serve(promoted, open=True, drift=KNOBS, outbox=[plant]) as client:
 
         def drift() -> dict:
             return client.get("/v1/lines/L1/drift").json()
@@ -67,8 +93,12 @@ def test_a_fading_lamp_is_told_acknowledged_and_over_when_it_is_mended(
         assert answer.status_code == 201
         assert answer.json()["watched"][0]["frames"] == 0
         assert client.post("/v1/lines/L1/drift/reference", json={"view": "top", "reason": "x"}).status_code == 409
-        (target,) = client.get("/v1/outbox").json()["targets"]
-        assert target["waiting"] == 182  # 180 results, the alarm, its end
+        eventually(lambda: len(told[1]) == 2)
+    assert [(one["type"], one["data"]["state"]) for one in told[1]] == [
+        ("drift.alarm", "open"),
+        ("drift.alarm", "ended"),
+    ]
+    assert {(one["data"]["alarm"], one["data"]["cause"]) for one in told[1]} == {(alarm["id"], "lamp")}
     said = CliRunner().invoke(cli, ["drift", "L1", "--home", str(promoted.root)]).output
     assert "lamp (default): ended" in said
     assert "acknowledged by" in said

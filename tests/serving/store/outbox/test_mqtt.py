@@ -141,4 +141,5 @@ def test_a_broker_that_is_not_there_is_told_of(make_record: Callable[..., FrameR
 def test_a_lines_name_is_one_level_of_the_topic() -> None:
     target = MqttTarget(kind="mqtt", name="x", url="mqtts://broker")
     assert target.topic_of("3/左 #+") == "trialsight/default/3%2F%E5%B7%A6%20%23%2B/result"
+    assert target.topic_of("L1", alarm=True) == "trialsight/default/L1/alarm"
     assert (target.address, target.tls) == (("broker", 8883), True)
