@@ -1,6 +1,6 @@
-"""The pictures of README and docs, from the running demo: `python scripts/pictures.py [HOME]` (the dev extra and a Chromium).
+"""The pictures of README and docs, from the running demo: `python scripts/pictures.py [HOME]`.
 
-Runs the demo's training into HOME where there is none yet, sends parts, decides about most of them as a reviewer
+Needs the dev extra and a Chromium. Runs the demo's training into HOME where there is none yet, sends parts, decides about most of them as a reviewer
 would, writes a defect book, and photographs every page in both languages into docs/pictures/{en,zh}.
 """
 
