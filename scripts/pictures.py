@@ -1,7 +1,8 @@
 """The pictures of README and docs, from the running demo: `python scripts/pictures.py [HOME]`.
 
-Needs the dev extra and a Chromium. Runs the demo's training into HOME where there is none yet, sends parts, decides about most of them as a reviewer
-would, writes a defect book, and photographs every page in both languages into docs/pictures/{en,zh}.
+Needs the dev extra and a Chromium. Runs the demo's training into HOME where there is none yet, sends parts, decides
+about most of them as a reviewer would, writes a defect book, and photographs every page in both languages into
+docs/pictures/{en,zh}.
 """
 
 import json
