@@ -100,14 +100,14 @@ def test_verdicts_that_people_overrule_more_often_are_the_model() -> None:
 
 
 def test_frames_of_one_kind_raise_no_more_alarms_than_stated() -> None:
-    """At an error rate that can be counted: 5 % a look, of 300 looks at what doesn't move, without the least effects
+    """At an error rate that can be counted: 5 % a look, of 150 looks at what doesn't move, without the least effects
     that an alarm needs besides, so that the tests alone are held to it."""
     rng = np.random.default_rng(5)
     alarms = 0
-    for _ in range(300):
+    for _ in range(150):
         found = look(noise(rng, 80), noise(rng, 120), 60, 0.05, Overruled((4, 40), (4, 40)))
         alarms += any(one.sure for one in found)
-    assert alarms <= 300 * 0.05 + 3 * (300 * 0.05 * 0.95) ** 0.5
+    assert alarms <= 150 * 0.05 + 3 * (150 * 0.05 * 0.95) ** 0.5
 
 
 def test_a_sample_is_stored_and_read_back() -> None:
