@@ -11,13 +11,14 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Mount
 
 from trialsight.errors import FrameError, FrameFault
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _STORE_AWAY = (OperationalError, InterfaceError, DisconnectionError, PoolTimeoutError)
+_READING = ("GET", "HEAD")
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 _FAULTS: Mapping[FrameFault, tuple[int, str]] = {
@@ -132,6 +133,7 @@ def _methods_of(request: Request) -> str:
 
     def served(method: str) -> bool:
         scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+        found = [route for route in request.app.routes if route.matches(scope)[0] is Match.FULL]
+        return any(not isinstance(route, Mount) or method in _READING for route in found)  # files are mounted
 
     return ", ".join(filter(served, _METHODS))

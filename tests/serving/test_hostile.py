@@ -325,6 +325,16 @@ def raw(client: httpx.Client, method: str, path: str, headers: dict[str, str] | 
     return found
 
 
+ALLOWED = {"/static/style.css": "GET, HEAD", "/v1/keys": "GET, POST", "/v1/frames/x/mask": "GET, PUT"}
+
+
+@pytest.mark.parametrize(("path", "methods"), ALLOWED.items())
+def test_a_method_that_is_not_offered_is_told_which_are(target: httpx.Client, path: str, methods: str) -> None:
+    answer = target.request("DELETE", path)
+    assert (answer.status_code, answer.headers["content-type"]) == (405, PROBLEM)
+    assert answer.headers["allow"] == methods
+
+
 PATHS = (
     "../../../../etc/passwd",
     "..%2f..%2f..%2f..%2fetc%2fpasswd",
