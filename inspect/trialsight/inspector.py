@@ -1,7 +1,9 @@
 """The one door: a package is loaded, bytes (or pixels) go in, an inspection comes out."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,7 @@ class Inspection:
     `defect_map` are None where there is no verdict; the map is (h, w) float32, covers the whole frame, and is 0 where
     nothing counts. Regions are in pixels of the frame as it came. `frame_size_px` is (width, height), upright.
     `timings_ms`: decode (with preparation), infer, post. `signals` and `embedding` (C,): what drift is told by, None
-    where the frame didn't come that far.
+    where the frame didn't come that far; signals are measured when they are asked for, since no verdict needs them.
     """
 
     verdict: Verdict
@@ -43,8 +45,12 @@ class Inspection:
     frame_size_px: tuple[int, int]
     timings_ms: dict[str, float] = field(default_factory=dict)
     rule: str | None = None
-    signals: Signals | None = None
     embedding: NDArray[np.float32] | None = None
+    observe: Callable[[], Signals] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def signals(self) -> Signals | None:
+        return None if self.observe is None else self.observe()
 
 
 class Inspector:
@@ -124,31 +130,31 @@ class Inspector:
         return check_header(data, self.limits)
 
     def _good_picture(self) -> NDArray[np.uint8] | None:
-        """The first golden frame that must pass, as the model sees it."""
+        """The first golden frame that must pass, as the model sees it, in gray."""
         for golden in self.card.golden:
             if golden.verdict is Verdict.PASS:
                 data = (self.package.folder / GOLDEN / golden.file).read_bytes()
-                return self._preparer.decode(data, check_header(data, Limits())).pixels
+                return self._preparer.decode(data, check_header(data, Limits())).gray
         return None
 
     def _inspect(self, prepared: Prepared, thresholds: Thresholds, started: float) -> Inspection:
         decoded = time.perf_counter()
         timings = {"decode": _ms(started, decoded)}
-        health = measure(prepared.pixels)
-        signals = self._observe(prepared, health)
+        health = measure(prepared.gray)
+        observe = partial(self._observe, prepared, health)
         if (fault := self._judge.unfit(prepared, health)) is not None:
-            return _no_verdict(fault, prepared, thresholds, timings, signals)
+            return _no_verdict(fault, prepared, thresholds, timings, observe)
         try:
             seen = self._detector.run(prepared.pixels)
         except Exception as error:  # whatever the runtime raises, the part was not seen
             problem = str(error).splitlines()[0] if str(error) else type(error).__name__
-            return _no_verdict(Reason("model_failed", problem=problem), prepared, thresholds, timings, signals)
+            return _no_verdict(Reason("model_failed", problem=problem), prepared, thresholds, timings, observe)
         inferred = time.perf_counter()
         timings["infer"] = _ms(decoded, inferred)
         if not np.isfinite(seen.score) or not np.isfinite(seen.defect_map).all():
-            return _no_verdict(Reason("not_finite"), prepared, thresholds, timings, signals)
+            return _no_verdict(Reason("not_finite"), prepared, thresholds, timings, observe)
         if (fault := self._judge.unlike(seen.embedding)) is not None:
-            return _no_verdict(fault, prepared, thresholds, timings, signals, seen.embedding)
+            return _no_verdict(fault, prepared, thresholds, timings, observe, seen.embedding)
         judged = self._judge(seen.defect_map, seen.score, prepared, thresholds)
         timings["post"] = _ms(inferred, time.perf_counter())
         return Inspection(
@@ -161,8 +167,8 @@ class Inspector:
             defect_map=judged.frame_map,
             frame_size_px=prepared.frame_size_px,
             timings_ms=timings,
-            signals=signals,
             embedding=seen.embedding,
+            observe=observe,
         )
 
 
@@ -171,7 +177,7 @@ def _no_verdict(
     prepared: Prepared,
     thresholds: Thresholds,
     timings_ms: dict[str, float],
-    signals: Signals,
+    observe: Callable[[], Signals],
     embedding: NDArray[np.float32] | None = None,
 ) -> Inspection:
     return Inspection(
@@ -183,8 +189,8 @@ def _no_verdict(
         defect_map=None,
         frame_size_px=prepared.frame_size_px,
         timings_ms=timings_ms,
-        signals=signals,
         embedding=embedding,
+        observe=observe,
     )
 
 

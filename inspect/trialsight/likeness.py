@@ -1,5 +1,6 @@
 """Is this the product at all? Cosine distance of a frame's mean feature from that of the training frames."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,14 +23,17 @@ class Likeness:
 
     def fault(self, embedding: NDArray[np.float32]) -> Reason | None:
         """Why a frame with this (C,) embedding must not be judged, or None."""
-        distance = _distance(embedding, self._center)
+        own = embedding.astype(np.float64)
+        distance = 1.0 - float(own @ self._direction) / max(math.sqrt(own @ own), 1e-12)
         if not distance <= self.limit:  # a NaN is no likeness either
             return Reason("wrong_product", value=distance, limit=self.limit)
         return None
 
     @cached_property
-    def _center(self) -> NDArray[np.float64]:
-        return np.array(self.center)
+    def _direction(self) -> NDArray[np.float64]:
+        """The centre at unit length."""
+        center = np.array(self.center)
+        return np.asarray(center / max(float(np.linalg.norm(center)), 1e-12), np.float64)
 
 
 def learn_likeness(embeddings: ArrayLike) -> Likeness:

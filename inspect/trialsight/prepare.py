@@ -4,6 +4,7 @@ Order: decode (reduced where the recipe says so), check the geometry, undo shift
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -25,6 +26,11 @@ class Prepared:
     frame_size_px: tuple[int, int]
     pose: Pose | None = None
     fault: Reason | None = None
+
+    @cached_property
+    def gray(self) -> NDArray[np.uint8]:
+        """(height_px, width_px)."""
+        return np.asarray(cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 class Preparer:

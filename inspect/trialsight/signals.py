@@ -34,7 +34,7 @@ class Signals:
 
 
 class Observer:
-    """Measures prepared frames. `reference`: (h, w, 3) RGB, a good part as the model sees it. Safe for threads.
+    """Measures prepared frames. `reference`: (h, w) gray, a good part as the model sees it. Safe for threads.
 
     Where frames are registered, the place is the pose that was undone. Elsewhere it comes from the left and the right
     half by phase correlation (Kuglin & Hines 1975): their mean is the shift, their difference the turn.
@@ -57,7 +57,7 @@ class Observer:
             return {"shift_x": float(dx), "shift_y": float(dy) / aspect, "turn_deg": pose.rotation_deg}
         if self._reference is None:
             return {}
-        cross = _spectra(prepared.pixels) * self._reference
+        cross = _spectra(prepared.gray) * self._reference
         peaks = np.fft.irfft2(cross / (np.abs(cross) + 1e-12), (SIDE, SIDE // 2))
         (left_x, left_y), (right_x, right_y) = (_peak(half) for half in peaks)
         turn = float(np.degrees(np.arctan2(right_y - left_y, SIDE / 2)))
@@ -65,11 +65,11 @@ class Observer:
         return {"shift_x": shift_x, "shift_y": shift_y, "turn_deg": turn}
 
 
-def _spectra(pixels: NDArray[np.uint8]) -> NDArray[np.complexfloating]:
+def _spectra(gray: NDArray[np.uint8]) -> NDArray[np.complexfloating]:
     """(2, SIDE, SIDE / 4 + 1) of the left and the right half. Not by cv2.phaseCorrelate, which would take the
     reference's spectrum for every frame anew, and in OpenCV 5 writes into what it is given."""
-    gray = cv2.cvtColor(cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    halves = gray.astype(np.float32).reshape(SIDE, 2, SIDE // 2).transpose(1, 0, 2)
+    small = cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    halves = small.astype(np.float32).reshape(SIDE, 2, SIDE // 2).transpose(1, 0, 2)
     return np.fft.rfft2(halves * _WINDOW)
 
 

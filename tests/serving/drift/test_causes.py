@@ -38,7 +38,7 @@ def sample(render: Render, indices: Sequence[int], observer: Observer) -> Sample
 @pytest.fixture(scope="module")
 def observer() -> Observer:
     data = PARTS.good(0).jpeg
-    return Observer(decode(data, check_header(data, Limits()), 1))
+    return Observer(cv2.cvtColor(decode(data, check_header(data, Limits()), 1), cv2.COLOR_RGB2GRAY))
 
 
 @pytest.fixture(scope="module")
