@@ -64,6 +64,14 @@ def test_a_named_source_comes_from_whoever_offers_it() -> None:
     assert found == take(limited(open_source("simulated", seed=3, defect_share=1.0), 2))
 
 
+def test_a_virtual_lines_file_follows_the_simulated_sources_name(tmp_path: Path) -> None:
+    (tmp_path / "line.yaml").write_text("size_px: 128\ndefects: {dent: {rate: 1.0}}")
+    found = take(limited(open_source(f"simulated:{tmp_path / 'line.yaml'}", seed=3), 2))
+    assert [one.truth for one in found] == ["dent", "dent"]
+    with pytest.raises(TrialsightError, match=r"none\.yaml does not exist"):
+        take(open_source(f"simulated:{tmp_path / 'none.yaml'}"))
+
+
 UNKNOWN = {
     "nothing of that name": ("nothing", "neither a folder nor a source .*simulated"),
     "no GenICam library": ("genicam:maker.cti", r"needs? harvesters.*trialsight\[genicam\]"),
