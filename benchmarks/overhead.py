@@ -43,13 +43,14 @@ CASES = (
 
 @dataclass(frozen=True)
 class Overhead:
-    """Our time over the floor's, a call, with one caller (by the clock and by the processor) and with two; our
+    """Our time over the floor's, a call, with one caller and with two, by the clock and by the processor; our
     throughput over the floor's with two."""
 
     case: Case
     one: Ratio
     one_cpu: Ratio
     two: Ratio
+    two_cpu: Ratio
     throughput: Ratio
     floor_ms: float
 
@@ -80,13 +81,16 @@ def overhead(case: Case, package: Path, files: Sequence[Path], rounds: int) -> O
     def calls(callers: int, name: str) -> list[float]:
         return [one.call_s for one in laps[callers][name]]
 
-    cpu = {name: [one.cpu_s for one in laps[1][name]] for name in doors}
+    def spent(callers: int, name: str) -> list[float]:
+        return [one.cpu_s for one in laps[callers][name]]
+
     walls = {name: [one.wall_s for one in laps[2][name]] for name in doors}
     return Overhead(
         case=case,
         one=ratio(calls(1, "ours"), calls(1, "bare")),
-        one_cpu=ratio(cpu["ours"], cpu["bare"]),
+        one_cpu=ratio(spent(1, "ours"), spent(1, "bare")),
         two=ratio(calls(2, "ours"), calls(2, "bare")),
+        two_cpu=ratio(spent(2, "ours"), spent(2, "bare")),
         throughput=ratio(walls["bare"], walls["ours"]),
         floor_ms=1000 * median(calls(1, "bare")),
     )
@@ -104,21 +108,36 @@ def _judgeable(inspector: Inspector, files: Sequence[Path]) -> list[bytes]:
 def overhead_table(found: Sequence[Overhead]) -> Table:
     return Table(
         "What an inspection adds to its floor",
-        ("case", "one caller", "one caller, processor time", "two callers", "throughput, two callers", "floor, ms"),
+        (
+            "case",
+            "one caller",
+            "processor time",
+            "two callers",
+            "processor time",
+            "throughput, two callers",
+            "floor, ms",
+        ),
         tuple(
-            (o.case.name, str(o.one), str(o.one_cpu), str(o.two), str(o.throughput), f"{o.floor_ms:.1f}") for o in found
+            (o.case.name, *map(str, (o.one, o.one_cpu, o.two, o.two_cpu, o.throughput)), f"{o.floor_ms:.1f}")
+            for o in found
         ),
         "Bytes to verdict through `Inspector` (header check, decode, health, model, regions, rules) over decode + "
         f"resize + session run alone. A lap is {FRAMES} frames a caller; median (lowest–highest) of the laps' ratios. "
+        "Where other work wants the cores, the clock tells of that too, and processor time of this code alone. "
         "The milliseconds are this machine's in this hour, for scale only.",
     )
 
 
 def overhead_targets(found: Sequence[Overhead]) -> list[Target]:
-    one, two = max(o.one.median for o in found), max(o.two.median for o in found)
+    one, one_cpu = max(o.one.median for o in found), max(o.one_cpu.median for o in found)
+    two, two_cpu = max(o.two.median for o in found), max(o.two_cpu.median for o in found)
     throughput = min(o.throughput.median for o in found)
     return [
-        Target("bytes to verdict ≤ 1.10× the floor, one caller", f"{one:.3f}× at worst", one <= 1.10),
-        Target("the same, two callers", f"{two:.3f}× at worst", two <= 1.10),
+        Target(
+            "bytes to verdict ≤ 1.10× the floor, one caller",
+            f"{one:.3f}× at worst, {one_cpu:.3f}× in processor time",
+            one <= 1.10,
+        ),
+        Target("the same, two callers", f"{two:.3f}× at worst, {two_cpu:.3f}× in processor time", two <= 1.10),
         Target("throughput at two callers ≥ 0.95× the bare pair", f"{throughput:.3f}× at worst", throughput >= 0.95),
     ]
