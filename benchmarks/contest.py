@@ -1,7 +1,7 @@
 """All detectors on one set: trained on the same good parts, scored alike, their frames timed in turns."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,20 +23,23 @@ BEST_PX = {"casting": 320, "magnetic_tile": 320}
 BANK, BANKS = 2000, {"magnetic_tile": 4000}
 TIMED_FRAMES = 3
 THEIRS = "anomalib"
+INT8 = "trunk int8"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """`backbone` and `weights` as a recipe names them; `trunk` stands for the trunk's file. `plain`: not augmented."""
+    """`backbone` and `weights` as a recipe names them; `trunk` stands for the trunk's file. `plain`: not augmented.
+    `int8`: measured in that form, too."""
 
     backbone: str
     weights: str
     size_px: int
     plain: bool = False
+    int8: bool = False
 
 
 VARIANTS = {
-    "trunk": Variant("resnet18", "trunk", SIZE_PX),
+    "trunk": Variant("resnet18", "trunk", SIZE_PX, int8=True),
     "plain": Variant("resnet18", "trunk", SIZE_PX, plain=True),
     "shipped": Variant("shipped", "shipped", SIZE_PX),
     "random": Variant("resnet18", "random", SIZE_PX),
@@ -99,8 +102,17 @@ def hold(name: str, shared: Path, folder: Path, rival: Anomalib | None, reuse_ri
             fitted = rival.fit(image_set.root, trunk, reuse_rival)
             metrics = score(image_set.test, *rival.judge(fitted, [sample.path for sample in image_set.test]))
     say(f"{name}: {rounds} rounds of frames")
-    spent = _time_frames({label: one.package for label, one in trained.items()}, rival, fitted, rounds)
-    entries = {label: _entry(one, spent[label]) for label, one in trained.items()}
+    graphs = {label: Graph(one.package) for label, one in trained.items()}
+    small = Graph(trained["trunk"].package, "int8")
+    if small.metrics is not None:  # it passed its gate
+        graphs[INT8] = small
+    spent = _time_frames(graphs, rival, fitted, rounds)
+    entries = {label: _entry(one, graphs[label], spent[label]) for label, one in trained.items()}
+    if small.metrics is not None:
+        entries[INT8] = replace(
+            _entry(trained["trunk"], small, spent[INT8]),
+            metrics=dict.fromkeys(METRICS) | {"image_auroc": small.metrics["image_auroc"]},
+        )
     fits = {}
     if fitted is not None:
         entries[THEIRS] = Entry(metrics, fitted.fit_s, fitted.bank, (SIZE_PX, SIZE_PX), *_a_frame(spent[THEIRS]))
@@ -120,20 +132,21 @@ def save(contest: Contest, path: Path) -> None:
 
 def _train(data: Path, trunk: Path, variant: Variant, bank: int, folder: Path) -> Trained:
     weights = str(trunk) if variant.weights == "trunk" else variant.weights
-    return train(data, folder, variant.backbone, weights, variant.size_px, bank, variant.plain)
+    return train(
+        data, folder, variant.backbone, weights, variant.size_px, bank, variant.plain, ["int8"] if variant.int8 else []
+    )
 
 
-def _entry(trained: Trained, spent: list[Spent]) -> Entry:
+def _entry(trained: Trained, graph: Graph, spent: list[Spent]) -> Entry:
     metrics = {name: trained.metrics[name] for name in METRICS}
-    graph = Graph(trained.package)
     return Entry(metrics, trained.fit_s, graph.bank, graph.size_px, *_a_frame(spent))
 
 
 def _time_frames(
-    packages: dict[str, Path], rival: Anomalib | None, fitted: Fitted | None, rounds: int
+    graphs: dict[str, Graph], rival: Anomalib | None, fitted: Fitted | None, rounds: int
 ) -> dict[str, list[Spent]]:
     """`TIMED_FRAMES` a round of each ONNX graph alone, on a prepared frame, one thread."""
-    turns: dict[str, Callable[[], Spent]] = {label: timed(_calls(package)) for label, package in packages.items()}
+    turns: dict[str, Callable[[], Spent]] = {label: timed(_calls(graph)) for label, graph in graphs.items()}
     if rival is not None and fitted is not None:
         rival.load(fitted, "onnx", 1)
         turns[THEIRS] = partial(rival.spend, "onnx", [Path()] * TIMED_FRAMES)
@@ -145,9 +158,7 @@ def _a_frame(spent: list[Spent]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return wall_s, tuple(one.cpu_s / TIMED_FRAMES for one in spent)
 
 
-def _calls(package: Path) -> Callable[[], None]:
-    graph = Graph(package)
-
+def _calls(graph: Graph) -> Callable[[], None]:
     def run() -> None:
         for _ in range(TIMED_FRAMES):
             graph.run()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import mean
 
-from benchmarks.contest import THEIRS, Contest
+from benchmarks.contest import INT8, THEIRS, Contest
 from benchmarks.report import Target
 from benchmarks.timing import Ratio
 
@@ -14,7 +14,7 @@ BEST_MS = 60
 def learning_targets(found: Sequence[Contest], trunks: Ratio) -> list[Target]:
     """`trunks`: the shipped backbone's time over the ResNet-18 trunk's."""
     beside = [contest for contest in found if THEIRS in contest.entries]
-    return [*_quality(beside), *_best(found), *_speed(beside), *_shipped(found, trunks)]
+    return [*_quality(beside), *_best(found), *_speed(beside), *_int8(found), *_shipped(found, trunks)]
 
 
 def _quality(beside: Sequence[Contest]) -> list[Target]:
@@ -69,6 +69,20 @@ def _speed(beside: Sequence[Contest]) -> list[Target]:
         worst = max((contest.frame_cpu("trunk", THEIRS) for contest in beside), key=lambda one: one.median)
         targets.append(Target("ONNX frame ≤ 0.6× theirs (processor time)", f"{worst}× at worst", worst.median <= 0.6))
     return targets
+
+
+def _int8(found: Sequence[Contest]) -> list[Target]:
+    measured = [contest for contest in found if INT8 in contest.entries]
+    if len(measured) < len(found):
+        missing = ", ".join(contest.name for contest in found if contest not in measured)
+        return [Target("INT8 passes its gate on every set", f"not on {missing}", False)]
+    changes = {contest.name: contest.auroc(INT8) - contest.auroc("trunk") for contest in found}
+    worst = max(changes, key=lambda name: abs(changes[name]))
+    slowest = min((contest.frame_cpu("trunk", INT8) for contest in found), key=lambda one: one.median)
+    return [
+        Target("INT8: image AUROC within 0.01", f"{changes[worst]:+.3f} ({worst})", abs(changes[worst]) <= 0.01),
+        Target("INT8: frame ≥ 1.5× faster (processor time)", f"{slowest}× at worst", slowest.median >= 1.5),
+    ]
 
 
 def _shipped(found: Sequence[Contest], trunks: Ratio) -> list[Target]:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,17 @@ class Trained:
 
 
 def train(
-    data: Path, folder: Path, backbone: str, weights: str, size_px: int, bank_size: int = 2000, plain: bool = False
+    data: Path,
+    folder: Path,
+    backbone: str,
+    weights: str,
+    size_px: int,
+    bank_size: int = 2000,
+    plain: bool = False,
+    variants: Sequence[str] | None = None,
 ) -> Trained:
     """A patch memory on `data`, with everything that comes of it in `folder`, which must not exist yet. `plain`: learns
-    the parts as they are, without augmented copies of them.
+    the parts as they are, without augmented copies of them. `variants`: None for the recipe's usual ones.
 
     Raises TrialsightError with what the command said.
     """
@@ -43,6 +51,8 @@ def train(
     fields["detector"] = {"name": "patch_memory", **detector}
     if plain:
         fields["augment"] = {"copies": 0}
+    if variants is not None:
+        fields["variants"] = list(variants)
     recipe.write_text(yaml.safe_dump(fields, sort_keys=False), encoding="utf-8")
     words = ["train", "--data", str(data), "--recipe", str(recipe), "--home", str(folder / "home"), "--json"]
     result = command(words)
