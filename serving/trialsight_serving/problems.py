@@ -132,7 +132,8 @@ def _methods_of(request: Request) -> str:
     """Of all routes at this address; Starlette names the first one's alone."""
 
     def served(method: str) -> bool:
-        scope = {**request.scope, "method": method}
+        root = request.scope.get("app_root_path", request.scope.get("root_path", ""))  # a mount moves the other
+        scope = {**request.scope, "method": method, "root_path": root}
         found = [route for route in request.app.routes if route.matches(scope)[0] is Match.FULL]
         return any(not isinstance(route, Mount) or method in _READING for route in found)  # files are mounted
 

@@ -12,6 +12,7 @@ from trialsight.image import Limits, check_header, decode
 from trialsight_serving.access.principal import Principal
 from trialsight_serving.deps import EngineerDep, ReviewerDep, ServiceDep
 from trialsight_serving.openapi.content import BINARY, IMAGES, file
+from trialsight_serving.openapi.errors import problems
 from trialsight_serving.outlines import outlines
 from trialsight_serving.problems import Problem, frame_problem, not_found
 from trialsight_serving.routes.body import read_frame
@@ -39,6 +40,8 @@ from trialsight_serving.store.ids import new_id
 router = APIRouter(prefix="/v1/defect-classes", tags=["labels"])
 ClassName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["scratch"])]
 ImageId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+_NOT_NOW = problems({409: "Its key is taken, or the book is full"})
+_GONE = problems({410: "The row is there, its file is not"})
 UPLOAD = Limits(8 * 2**20, 32_000_000)
 _BODY: dict[str, Any] = {"requestBody": {"required": True, "content": dict.fromkeys(IMAGES, BINARY)}}
 
@@ -51,7 +54,7 @@ def get_classes(service: ServiceDep, who: ReviewerDep) -> list[DefectClassOut]:
         return [DefectClassOut.of(one, images) for one in list_classes(connection, who.organisation)]
 
 
-@router.put("/{name}", response_model=DefectClassOut)
+@router.put("/{name}", response_model=DefectClassOut, responses=_NOT_NOW)
 def put_class(name: ClassName, wanted: DefectClassIn, service: ServiceDep, who: EngineerDep) -> DefectClassOut:
     """Add a class, or change it. From the first change on the usual classes are the organisation's own."""
     one = DefectClass(name, **wanted.model_dump())
@@ -68,7 +71,7 @@ def put_class(name: ClassName, wanted: DefectClassIn, service: ServiceDep, who: 
         raise _refused(error) from error
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name}", status_code=204, responses=_NOT_NOW)
 def delete_class(name: ClassName, service: ServiceDep, who: EngineerDep) -> None:
     """With its images. Labels that carry the name keep it."""
     try:
@@ -79,7 +82,7 @@ def delete_class(name: ClassName, service: ServiceDep, who: EngineerDep) -> None
         raise not_found("class", name)
 
 
-@router.post("/{name}/images", response_model=ClassImageOut, status_code=201)
+@router.post("/{name}/images", response_model=ClassImageOut, status_code=201, responses=_GONE)
 async def add_from_frame(name: ClassName, wanted: FromFrameIn, service: ServiceDep, who: EngineerDep) -> ClassImageOut:
     """A picture from the line."""
     frame = await asyncio.to_thread(find_frame, service, who, wanted.frame_id)
@@ -111,7 +114,7 @@ async def upload(
     return await _add(service, who, name, data, (pixels.shape[1], pixels.shape[0]), kind, note, None, [])
 
 
-@router.get("/images/{image_id}", response_class=Response, responses=file("The image", *IMAGES))
+@router.get("/images/{image_id}", response_class=Response, responses=file("The image", *IMAGES) | _GONE)
 def get_class_image(
     image_id: ImageId,
     service: ServiceDep,
@@ -126,7 +129,7 @@ def get_class_image(
     return Response(data, media_type=kind, headers=FOREVER)
 
 
-@router.delete("/images/{image_id}", status_code=204)
+@router.delete("/images/{image_id}", status_code=204, responses=_GONE)
 def delete_class_image(image_id: ImageId, service: ServiceDep, who: EngineerDep) -> None:
     """Takes an image out of the book; the frame that it came from stays."""
     image, _ = _find(service, who, image_id)

@@ -11,6 +11,7 @@ from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import not_found
 from trialsight_serving.routes.frames import LineName
+from trialsight_serving.schemas.number import Count, Number
 from trialsight_serving.schemas.time import ZonedTime
 from trialsight_serving.store.cameras import CameraRecord, Fault, list_cameras, put_camera
 from trialsight_serving.store.lines import list_lines
@@ -40,11 +41,11 @@ class CameraIn(BaseModel):
             ]
         },
     )
-    offset_ms: float | None = Field(default=None, ge=-1e5 * _DAY_MS, le=1e5 * _DAY_MS, allow_inf_nan=False)
-    round_trip_ms: float | None = Field(default=None, ge=0, le=_DAY_MS, allow_inf_nan=False)
-    waiting_frames: int = Field(ge=0, le=2**53)
-    waiting_bytes: int = Field(ge=0, le=2**53)
-    lost: int = Field(ge=0, le=2**53)
+    offset_ms: Number | None = Field(default=None, ge=-1e5 * _DAY_MS, le=1e5 * _DAY_MS)
+    round_trip_ms: Number | None = Field(default=None, ge=0, le=_DAY_MS)
+    waiting_frames: Count
+    waiting_bytes: Count
+    lost: Count
     last_frame_at: ZonedTime | None = None
     source: str = Field(default="", max_length=200)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trialsight.recipe import Costs
+from trialsight_serving.schemas.number import Number
 
 
 class Cuts(BaseModel):
@@ -52,8 +53,8 @@ class ThresholdsIn(BaseModel):
     model_version: str = Field(pattern=r"^[0-9]{1,9}$")
     based_on: str | None = Field(pattern=r"^[0-9a-f]{64}$")
     reason: str = Field(min_length=1, max_length=1000)
-    t1: float | None = Field(default=None, allow_inf_nan=False)
-    t2: float | None = Field(default=None, allow_inf_nan=False)
+    t1: Number | None = None
+    t2: Number | None = None
     costs: Costs | None = None
 
     @model_validator(mode="after")

@@ -1,18 +1,10 @@
 """Usage and quotas over the wire."""
 
 from datetime import date, datetime
-from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-
-def _number(value: Any) -> Any:
-    if isinstance(value, (bool, str)):
-        raise ValueError("a whole number is expected")
-    return value
-
-
-Limit = Annotated[int, Field(ge=0, le=2**53), BeforeValidator(_number)]
+from trialsight_serving.schemas.number import Count
 
 
 class QuotaIn(BaseModel):
@@ -25,9 +17,9 @@ class QuotaIn(BaseModel):
             "examples": [{"frames_per_day": 20_000, "frames_per_month": None, "stored_bytes": 200_000_000_000}]
         },
     )
-    frames_per_day: Limit | None = None
-    frames_per_month: Limit | None = None
-    stored_bytes: Limit | None = None
+    frames_per_day: Count | None = None
+    frames_per_month: Count | None = None
+    stored_bytes: Count | None = None
 
 
 class DayOut(BaseModel):
