@@ -22,9 +22,8 @@ FEWEST_LABELLED = 3
 # How much better, in held-out AUROC, another choice than the patch memory must be: pasted defects are not real ones,
 # and a few labelled ones not all.
 CLEARLY = {"labelled defects": 0.01, "pasted defects": 0.03}
-# What the head may weigh beside the bases. Of those within TIE of the best the lowest is taken: what nobody labelled
-# is found by the bases.
-WEIGHTS, TIE = (0.25, 0.5, 1.0, 2.0, 4.0), 0.002
+# What the head may weigh beside the bases; of equally good ones the lowest, as what nobody labelled is theirs to find.
+WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,9 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
         state |= under(HEAD, head.state)
         weighed = [_choice(bases, chosen.members, head, weight) for weight in WEIGHTS]
         choices += weighed
-        best = max(choice.auroc for choice in weighed)
-        if best > chosen.auroc:
-            chosen = next(choice for choice in weighed if choice.auroc >= best - TIE)
+        best = max(weighed, key=lambda choice: choice.auroc)
+        if best.auroc > chosen.auroc:
+            chosen = best
     description: dict[str, object] = {
         "chosen": chosen.name,
         "chosen_by": by,
