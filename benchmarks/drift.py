@@ -173,7 +173,7 @@ def _false_alarms(
         reference = Sample.of([usual[index] for index in order[: knobs.reference]])
         rest = [usual[index] for index in order[knobs.reference :]]
         for _ in range(10):
-            window = Sample.of([rest[index] for index in rng.permutation(len(rest))[: knobs.window]])
+            window = Sample.of([rest[index] for index in rng.permutation(len(rest))[: LONGER * knobs.window]])
             looks += 1
             alarms += cause_of(look(reference, window, knobs.window, knobs.alpha)) is not None
     return looks, alarms
