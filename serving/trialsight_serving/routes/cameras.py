@@ -11,7 +11,7 @@ from trialsight_serving.deps import AnyoneDep, CameraDep, ServiceDep
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import not_found
 from trialsight_serving.routes.frames import LineName
-from trialsight_serving.schemas.number import Count, Number
+from trialsight_serving.schemas.number import AS_JSON, Count
 from trialsight_serving.schemas.time import ZonedTime
 from trialsight_serving.store.cameras import CameraRecord, Fault, list_cameras, put_camera
 from trialsight_serving.store.lines import list_lines
@@ -19,6 +19,8 @@ from trialsight_serving.store.lines import list_lines
 router = APIRouter(prefix="/v1", tags=["cameras"])
 ViewName = Annotated[str, Path(min_length=1, max_length=64, examples=["default"])]
 _DAY_MS = 86_400_000.0
+_Offset = Annotated[float, Field(ge=-1e5 * _DAY_MS, le=1e5 * _DAY_MS, allow_inf_nan=False), AS_JSON]
+_Span = Annotated[float, Field(ge=0, le=_DAY_MS, allow_inf_nan=False), AS_JSON]
 _PROBLEMS = problems({404: "No such line"})
 
 
@@ -41,8 +43,8 @@ class CameraIn(BaseModel):
             ]
         },
     )
-    offset_ms: Number | None = Field(default=None, ge=-1e5 * _DAY_MS, le=1e5 * _DAY_MS)
-    round_trip_ms: Number | None = Field(default=None, ge=0, le=_DAY_MS)
+    offset_ms: _Offset | None = None
+    round_trip_ms: _Span | None = None
     waiting_frames: Count
     waiting_bytes: Count
     lost: Count

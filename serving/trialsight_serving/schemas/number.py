@@ -11,5 +11,6 @@ def _number(value: Any) -> Any:
     return value
 
 
-Count = Annotated[int, Field(ge=0, le=2**53), BeforeValidator(_number)]
-Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
+AS_JSON = BeforeValidator(_number)  # the last of an annotation: limits behind it would be missing from the document
+Count = Annotated[int, Field(ge=0, le=2**53), AS_JSON]
+Number = Annotated[float, Field(allow_inf_nan=False), AS_JSON]
