@@ -19,6 +19,7 @@ from trialsight_training.evaluate import Judged, judge_bytes, judge_sample
 
 OF_EACH = 2
 SCAR = "synthetic-scar"
+SOFTNESS = (0.0, 0.5, 1.0)  # of its edges, until the model takes it for a defect
 
 
 def choose_golden(
@@ -68,22 +69,32 @@ def _clearest_defects(judged: Sequence[Judged]) -> list[Judged]:
 def _scarred(inspector: Inspector, samples: Sequence[Sample]) -> Iterator[tuple[Judged, bytes]]:
     for sample in samples:
         scarred = replace(sample, label=SCAR, mask_path=None)
-        data = scar(read_bytes(sample.path)[0])
-        one = judge_bytes(inspector, scarred, data)
-        if one.verdict is Verdict.REJECT:
-            yield one, data
+        for softness in SOFTNESS:
+            data = scar(read_bytes(sample.path)[0], softness)
+            one = judge_bytes(inspector, scarred, data)
+            if one.verdict is Verdict.REJECT:
+                yield one, data
+                break
 
 
-def scar(data: bytes) -> bytes:
-    """The frame with a bright and a dark bar across its middle, in the format that it came in."""
+def scar(data: bytes, softness: float = 0.0) -> bytes:
+    """The frame with a bright and a dark bar across its middle, in the format that it came in. `softness`: of the bars'
+    edges, in units of their width: hard ones in a small frame can look like noise, which is no verdict."""
     header = check_header(data, Limits())
     image = decode(data, header)
     height, width = image.shape[:2]
     unit = max(2, round(min(height, width) / 32))
+    whole = image.copy()
+    bars = np.zeros((height, width), np.float32)
     for offset, color in ((0, (255, 255, 255)), (unit, (0, 0, 0))):
         start = (width // 2 - 4 * unit, height // 2 - 2 * unit + offset)
         end = (width // 2 + 4 * unit, height // 2 + 2 * unit + offset)
         cv2.line(image, start, end, color, unit)
+        cv2.line(bars, start, end, 1.0, unit)
+    if softness:
+        share = cv2.GaussianBlur(bars, (0, 0), softness * unit)[..., None]
+        blurred = cv2.GaussianBlur(image, (0, 0), softness * unit)
+        image = np.asarray(whole * (1 - share) + blurred * share, np.uint8)
     suffix = ".jpg" if header.format == "jpeg" else ".png"
     encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
     return np.asarray(encoded).tobytes()
