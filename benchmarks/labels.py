@@ -52,7 +52,7 @@ def run(shared: Path, place: Path, docs: Path, names: Sequence[str], withheld: b
         title="Labels: what labelled defects teach, and what adding parts costs",
         introduction=INTRODUCTION,
         machine=describe_machine(),
-        repeat=f"make bench ARGS='labels --sets {','.join(names)}'",
+        repeat=f"make bench ARGS='labels --sets {','.join(names)}{'' if withheld else ' --no-withheld'}'",
         tables=(Table("Image AUROC", ("set", "learned from", "measured on", "memory", "auto", "chosen"), tuple(rows)),),
         targets=tuple(targets),
     )
