@@ -23,6 +23,10 @@ def part(dx: float = 0, dy: float = 0, turn: float = 0, light: float = 1.0, seed
     return np.clip(moved * light + noise, 0, 255).astype(np.uint8)
 
 
+def gray(pixels: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+
+
 def seen(observer: Observer, pixels: np.ndarray) -> Signals:
     return observer(Prepared(pixels, (SIDE, SIDE)), measure(pixels))
 
@@ -31,19 +35,19 @@ def seen(observer: Observer, pixels: np.ndarray) -> Signals:
     ("dx", "dy", "turn"), [(0, 0, 0), (0.02, 0, 0), (-0.03, 0.015, 0), (0, -0.04, 0), (0, 0, 2), (0.01, 0.01, -2)]
 )
 def test_the_place_is_told_against_a_good_part(dx: float, dy: float, turn: float) -> None:
-    found = seen(Observer(part()), part(dx, dy, turn, seed=1))
+    found = seen(Observer(gray(part())), part(dx, dy, turn, seed=1))
     assert found.shift_x == pytest.approx(dx, abs=0.006)
     assert found.shift_y == pytest.approx(dy, abs=0.006)
     assert found.turn_deg == pytest.approx(0.7 * turn, abs=0.7)  # of a turn, halves that shift tell the smaller part
 
 
 def test_the_same_frame_gives_the_same_signals_however_often_it_is_seen() -> None:
-    observer, frame = Observer(part()), part(0.02, seed=2)
+    observer, frame = Observer(gray(part())), part(0.02, seed=2)
     assert len({seen(observer, frame) for _ in range(4)}) == 1
 
 
 def test_light_moves_brightness_and_warmth_and_not_the_place() -> None:
-    observer = Observer(part())
+    observer = Observer(gray(part()))
     usual, dim = seen(observer, part(seed=3)), seen(observer, part(light=0.8, seed=4))
     assert dim.brightness == pytest.approx(0.8 * usual.brightness, rel=0.02)
     assert dim.shift_x == pytest.approx(usual.shift_x, abs=0.003)
