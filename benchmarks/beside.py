@@ -109,7 +109,8 @@ def beside(shared: Path, scratch: Path, place: Path, rounds: int, reuse: bool) -
         ),
         f"{DATA}, ResNet-18 trunk, layers 2 and 3, 256×256, {theirs.bank} patches in either memory. Ours is what the "
         f"start-up choice took here: {choice.way}, image AUROC {own[FASTEST]:.3f}; fp32 is the package's own graph in "
-        f"ONNX Runtime, {own[FP32]:.3f}; theirs {auroc:.3f}. Ours is always on one thread. anomalib "
+        f"ONNX Runtime, {own[FP32]:.3f}; theirs {auroc:.3f}. Our fp32 is on one thread, the choice on as many as it "
+        "says: processor time is the fair ratio. anomalib "
         f"{rival.versions['anomalib']}, OpenVINO {rival.versions['openvino']}. An inferencer goes from the file to its "
         "prediction, ours is `Inspector` on the file's bytes, verdict and regions included. For a graph alone, all "
         "have a prepared frame. Left to itself OpenVINO computes in bfloat16, which is fast on processors with tiles "
