@@ -108,6 +108,7 @@ def test_targets_follow_from_the_entries_of_a_saved_contest(tmp_path: Path) -> N
     entries = {
         "trunk": entry(0.95, (0.03, 0.06)),
         "shipped": entry(0.94, (0.01, 0.02)),
+        "trunk int8": entry(0.945, (0.015, 0.03)),
         "random": entry(0.70, (0.03, 0.06)),
         "anomalib": entry(0.93, (0.06, 0.12), 100.0),
     }
