@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.report import DOCS, ROOT
-from benchmarks.sets import SETS, shared_folder
+from benchmarks.measure.report import DOCS, ROOT
+from benchmarks.measure.sets import SETS, shared_folder
 from trialsight.errors import TrialsightError
 
 PLACE = ROOT / ".bench"
@@ -57,7 +57,7 @@ def inspection(
     docs: Docs = DOCS,
 ) -> None:
     """What an inspection costs beyond its floor."""
-    from benchmarks.inspection import run
+    from benchmarks.inspection.run import run
 
     typer.echo(run(shared_folder(shared), place / "inspection", docs, rounds, rival, reuse_rival))
 
@@ -74,7 +74,7 @@ def learning(
     docs: Docs = DOCS,
 ) -> None:
     """Quality, fit time and frame time on the real sets."""
-    from benchmarks.learning import run
+    from benchmarks.learning.run import run
 
     typer.echo(run(shared_folder(shared), place / "learning", docs, sets.split(","), keep, rival, reuse_rival, rounds))
 
@@ -88,7 +88,7 @@ def labels(
     docs: Docs = DOCS,
 ) -> None:
     """What labelled defects teach, and what adding parts costs."""
-    from benchmarks.labels import run
+    from benchmarks.learning.labels import run
 
     typer.echo(run(shared_folder(shared), place / "labels", docs, sets.split(","), withheld))
 
@@ -158,7 +158,7 @@ def store(
     docs: Docs = DOCS,
 ) -> None:
     """What a large store costs beside a small one."""
-    from benchmarks.store import run
+    from benchmarks.store.run import run
 
     typer.echo(run(place / "store", docs, results, base, rounds))
 

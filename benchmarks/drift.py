@@ -10,10 +10,10 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.machine import describe_machine
-from benchmarks.progress import say
-from benchmarks.report import Report, Table, Target, write_report
-from benchmarks.training import train
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.progress import say
+from benchmarks.measure.report import Report, Table, Target, write_report
+from benchmarks.measure.training import train
 from trialsight.inspector import Inspector
 from trialsight_datasets.simulate import KINDS, Line, Simulator, Wear
 from trialsight_datasets.simulate.dataset import Plan, write_simulated

@@ -18,9 +18,9 @@ from statistics import median
 import httpx
 import numpy as np
 
-from benchmarks.machine import describe_machine
-from benchmarks.report import DOCS, Report, Table, Target, write_report
-from benchmarks.timing import ratio, take_turns
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.report import DOCS, Report, Table, Target, write_report
+from benchmarks.measure.timing import ratio, take_turns
 from trialsight.files import remove_folder
 from trialsight_datasets.simulate.dataset import Plan, write_simulated
 from trialsight_datasets.simulate.simulator import Simulator

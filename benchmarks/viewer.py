@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from benchmarks.machine import describe_machine
-from benchmarks.progress import say
-from benchmarks.report import Report, Table, Target, write_report
-from benchmarks.stored import add_large_frame, fill
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.progress import say
+from benchmarks.measure.report import Report, Table, Target, write_report
+from benchmarks.store.stored import add_large_frame, fill
 from trialsight.errors import TrialsightError
 from trialsight_serving.demo.processes import background, check_port, run_step, wait_ready
 

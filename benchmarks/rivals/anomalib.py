@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.progress import say
-from benchmarks.report import ROOT
-from benchmarks.timing import Spent
+from benchmarks.measure.progress import say
+from benchmarks.measure.report import ROOT
+from benchmarks.measure.timing import Spent
 from trialsight.errors import TrialsightError
 from trialsight.files import write_json_atomic
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.report import ROOT
+from benchmarks.measure.report import ROOT
 from benchmarks.service.load import Plan, Seen
 from trialsight.errors import TrialsightError
 from trialsight_serving.demo.processes import TRIALSIGHT, check_port, run_step

@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
-from benchmarks.bare import Bare
+from benchmarks.measure.bare import Bare
 from trialsight.package import load_package
 
 

@@ -7,7 +7,7 @@ import mlflow
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from benchmarks.bare import Bare
+from benchmarks.measure.bare import Bare
 from trialsight.package import load_package
 
 

@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.bare import Bare
-from benchmarks.callers import lap
-from benchmarks.machine import describe_machine
-from benchmarks.overhead import CASES, Case, prepare
-from benchmarks.progress import say
-from benchmarks.report import Report, write_report
+from benchmarks.inspection.overhead import CASES, Case, prepare
+from benchmarks.measure.bare import Bare
+from benchmarks.measure.callers import lap
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.progress import say
+from benchmarks.measure.report import Report, write_report
+from benchmarks.measure.timing import ratio, take_turns
 from benchmarks.service import doors
 from benchmarks.service.doors import Door, drive
 from benchmarks.service.frames import distinct
 from benchmarks.service.tables import Cost, Pressed, cost_table, pressed_table, targets
-from benchmarks.timing import ratio, take_turns
 from trialsight.files import remove_folder
 from trialsight.package import load_package
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.overhead import Case
-from benchmarks.report import Table, Target
+from benchmarks.inspection.overhead import Case
+from benchmarks.measure.report import Table, Target
+from benchmarks.measure.timing import Ratio
 from benchmarks.service.doors import Driven
-from benchmarks.timing import Ratio
 
 OURS = "trialsight"
 

@@ -13,15 +13,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # benchmarks/ is a tool of the repository, in no wheel
 
 from benchmarks.__main__ import app  # noqa: E402
-from benchmarks.bare import Bare  # noqa: E402
-from benchmarks.callers import lap  # noqa: E402
-from benchmarks.contest import Contest, Entry, save  # noqa: E402
-from benchmarks.learning import load  # noqa: E402
-from benchmarks.learning_targets import learning_targets  # noqa: E402
-from benchmarks.memory import memory_over, memory_target  # noqa: E402
-from benchmarks.report import Report, Table, Target, render, write_report  # noqa: E402
-from benchmarks.scoring import score  # noqa: E402
-from benchmarks.timing import Ratio, ratio, take_turns  # noqa: E402
+from benchmarks.inspection.memory import memory_over, memory_target  # noqa: E402
+from benchmarks.learning.contest import Contest, Entry, save  # noqa: E402
+from benchmarks.learning.run import load  # noqa: E402
+from benchmarks.learning.targets import learning_targets  # noqa: E402
+from benchmarks.measure.bare import Bare  # noqa: E402
+from benchmarks.measure.callers import lap  # noqa: E402
+from benchmarks.measure.report import Report, Table, Target, render, write_report  # noqa: E402
+from benchmarks.measure.scoring import score  # noqa: E402
+from benchmarks.measure.timing import Ratio, ratio, take_turns  # noqa: E402
 
 from trialsight.inspector import Inspector  # noqa: E402
 from trialsight_datasets import read_image_set  # noqa: E402

@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # the benchmarks lie beside the tests, in no package of ours
 
-from benchmarks.postgres import Postgres, missing, running
+from benchmarks.store.postgres import Postgres, missing, running
 
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import httpx
-from benchmarks.postgres import Postgres
+from benchmarks.store.postgres import Postgres
 
 from trialsight.home import Home
 

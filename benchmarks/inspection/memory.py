@@ -1,6 +1,6 @@
 """Resident memory while frames go by, in a process that loads the runtime alone.
 
-`python -m benchmarks.memory PACKAGE FRAMES IMAGE…` prints `{"rss_mib": {"1000": …}}`, from /proc (Linux).
+`python -m benchmarks.inspection.memory PACKAGE FRAMES IMAGE…` prints `{"rss_mib": {"1000": …}}`, from /proc (Linux).
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 from itertools import cycle, islice
 from pathlib import Path
 
-from benchmarks.report import ROOT, Table, Target
+from benchmarks.measure.report import ROOT, Table, Target
 from trialsight import Inspector
 
 EVERY = 1000
@@ -19,7 +19,7 @@ FLAT_MIB = 4.0
 
 def memory_over(package: Path, frames: int, images: list[Path]) -> dict[int, float]:
     """MiB after each thousand frames, measured in a fresh process."""
-    words = [sys.executable, "-m", "benchmarks.memory", str(package), str(frames), *map(str, images)]
+    words = [sys.executable, "-m", "benchmarks.inspection.memory", str(package), str(frames), *map(str, images)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     return {int(count): float(mib) for count, mib in json.loads(done.stdout)["rss_mib"].items()}
 

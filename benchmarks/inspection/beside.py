@@ -12,13 +12,13 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.progress import say
-from benchmarks.report import Table, Target
+from benchmarks.measure.progress import say
+from benchmarks.measure.report import Table, Target
+from benchmarks.measure.scoring import score
+from benchmarks.measure.sets import TRUNK, read_set, some_frames
+from benchmarks.measure.timing import Ratio, Spent, ratio, take_turns, timed
+from benchmarks.measure.training import train
 from benchmarks.rivals.anomalib import Anomalib, Fitted
-from benchmarks.scoring import score
-from benchmarks.sets import TRUNK, read_set, some_frames
-from benchmarks.timing import Ratio, Spent, ratio, take_turns, timed
-from benchmarks.training import train
 from trialsight import Inspector
 from trialsight.fastest import load_fastest
 from trialsight.package import load_package

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.machine import describe_machine
-from benchmarks.progress import say
-from benchmarks.report import Report, Table, Target, write_report
-from benchmarks.sets import TRUNK, read_set
-from benchmarks.training import NOT_FIT, command
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.progress import say
+from benchmarks.measure.report import Report, Table, Target, write_report
+from benchmarks.measure.sets import TRUNK, read_set
+from benchmarks.measure.training import NOT_FIT, command
 from trialsight_datasets.sample import GOOD, ImageSet, Sample
 
 EACH = 20  # labelled defects of each class

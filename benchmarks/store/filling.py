@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from benchmarks.progress import say
+from benchmarks.measure.progress import say
 from trialsight_serving.store.database import Database
 from trialsight_serving.store.frames import FrameRecord
 from trialsight_serving.store.ids import new_id

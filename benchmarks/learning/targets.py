@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from statistics import mean
 
-from benchmarks.contest import INT8, THEIRS, Contest
-from benchmarks.report import Target
-from benchmarks.timing import Ratio
+from benchmarks.learning.contest import INT8, THEIRS, Contest
+from benchmarks.measure.report import Target
+from benchmarks.measure.timing import Ratio
 
 BEST = {"casting": 0.97, "magnetic_tile": 0.92}
 BEST_MS = 60

@@ -13,12 +13,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import postgres
-from benchmarks.filling import PEOPLE, START, TRIAL, VARIANT, fill, frame_record
-from benchmarks.machine import describe_machine
-from benchmarks.progress import say
-from benchmarks.report import Report, Table, Target, write_report
-from benchmarks.timing import Ratio, ratio, take_turns
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.progress import say
+from benchmarks.measure.report import Report, Table, Target, write_report
+from benchmarks.measure.timing import Ratio, ratio, take_turns
+from benchmarks.store import postgres
+from benchmarks.store.filling import PEOPLE, START, TRIAL, VARIANT, fill, frame_record
 from trialsight.files import remove_folder
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from benchmarks.report import ROOT
+from benchmarks.measure.report import ROOT
 from trialsight.errors import TrialsightError
 from trialsight_datasets import ImageSet, read_image_set
 

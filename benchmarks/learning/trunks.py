@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
-from benchmarks.timing import Ratio, ratio, take_turns, timed
+from benchmarks.measure.timing import Ratio, ratio, take_turns, timed
 from trialsight.detector import Detector
 from trialsight_training.backbones import create_backbone
 from trialsight_training.export import export_onnx

@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.graph import Graph
-from benchmarks.machine import commit, load_average
-from benchmarks.progress import say
+from benchmarks.measure.graph import Graph
+from benchmarks.measure.machine import commit, load_average
+from benchmarks.measure.progress import say
+from benchmarks.measure.scoring import METRICS, score
+from benchmarks.measure.sets import TRUNK, read_set
+from benchmarks.measure.timing import Ratio, Spent, ratio, take_turns, timed
+from benchmarks.measure.training import Trained, train
 from benchmarks.rivals.anomalib import Anomalib, Fitted
-from benchmarks.scoring import METRICS, score
-from benchmarks.sets import TRUNK, read_set
-from benchmarks.timing import Ratio, Spent, ratio, take_turns, timed
-from benchmarks.training import Trained, train
 from trialsight.files import write_json_atomic
 
 SIZE_PX = 256

@@ -3,13 +3,13 @@
 import tempfile
 from pathlib import Path
 
-from benchmarks.machine import describe_machine
-from benchmarks.memory import memory_over, memory_table, memory_target
-from benchmarks.overhead import CASES, overhead, overhead_table, overhead_targets, prepare
-from benchmarks.progress import say
-from benchmarks.report import Report, Table, Target, write_report
-from benchmarks.sets import read_set, some_frames
-from benchmarks.training import train
+from benchmarks.inspection.memory import memory_over, memory_table, memory_target
+from benchmarks.inspection.overhead import CASES, overhead, overhead_table, overhead_targets, prepare
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.progress import say
+from benchmarks.measure.report import Report, Table, Target, write_report
+from benchmarks.measure.sets import read_set, some_frames
+from benchmarks.measure.training import train
 
 MEMORY_FRAMES = 10_000
 INTRODUCTION = """From encoded bytes to a verdict in process, as a service's worker or a notebook does it. Contenders
@@ -31,7 +31,7 @@ def run(shared: Path, place: Path, docs: Path, rounds: int, rival: bool, reuse_r
         tables: list[Table] = [overhead_table(found), memory_table(resident)]
         targets: list[Target] = [*overhead_targets(found), memory_target(resident)]
         if rival:
-            from benchmarks.beside import beside
+            from benchmarks.inspection.beside import beside
 
             table, target = beside(shared, Path(scratch) / "beside", place.parent, rounds, reuse_rival)
             tables.append(table)

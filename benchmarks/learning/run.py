@@ -6,15 +6,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.contest import THEIRS, Contest, hold, save
-from benchmarks.learning_targets import learning_targets
-from benchmarks.machine import describe_machine
-from benchmarks.progress import say
-from benchmarks.report import Report, Table, write_report
+from benchmarks.learning.contest import THEIRS, Contest, hold, save
+from benchmarks.learning.targets import learning_targets
+from benchmarks.learning.trunks import time_trunks
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.progress import say
+from benchmarks.measure.report import Report, Table, write_report
+from benchmarks.measure.scoring import METRICS
+from benchmarks.measure.sets import SETS, TRUNK
 from benchmarks.rivals.anomalib import Anomalib
-from benchmarks.scoring import METRICS
-from benchmarks.sets import SETS, TRUNK
-from benchmarks.trunks import time_trunks
 from trialsight.structure import structure
 
 FITTED = ("trunk", "plain", "shipped", THEIRS)

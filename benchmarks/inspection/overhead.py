@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.bare import Bare
-from benchmarks.callers import lap
-from benchmarks.report import Table, Target
-from benchmarks.sets import TRUNK, read_set, some_frames
-from benchmarks.timing import Ratio, ratio, take_turns
-from benchmarks.training import train
+from benchmarks.measure.bare import Bare
+from benchmarks.measure.callers import lap
+from benchmarks.measure.report import Table, Target
+from benchmarks.measure.sets import TRUNK, read_set, some_frames
+from benchmarks.measure.timing import Ratio, ratio, take_turns
+from benchmarks.measure.training import train
 from trialsight import Inspector, Verdict
 from trialsight.errors import TrialsightError
 from trialsight_datasets import read_image_set

@@ -1,0 +1,1 @@
+"""What an inspection costs, and anomalib's inferencers beside it."""

@@ -1,0 +1,1 @@
+"""Quality and times of what is learned, anomalib's PatchCore beside it."""
