@@ -81,20 +81,26 @@ def test_a_view_that_the_line_does_not_have_is_refused_by_name(two_views: Home, 
         assert line["views"] == {"side": "blob", "top": "blob"}
 
 
-def served_with(
-    home: Home, register: Callable[..., str], write_package: Callable[..., Path], change: Callable[[Card], Card]
-) -> Home:
+@pytest.fixture
+def serve_with(
+    register: Callable[..., str], write_package: Callable[..., Path], record_compared: Callable[..., None]
+) -> Callable[[Home, Callable[[Card], Card]], Home]:
+    """The home with a changed card's version promoted, through the gate like any other."""
     from trialsight_serving.models.promotion import promote
 
-    folder = home.root.parent / "changed"
-    promote(home, "blob", register(home, write_package(folder, change=change)))
-    return home
+    def changed(home: Home, change: Callable[[Card], Card]) -> Home:
+        version = register(home, write_package(home.root.parent / "changed", change=change))
+        record_compared(home, "1", version)
+        promote(home, "blob", version)
+        return home
+
+    return changed
 
 
 def test_a_view_beyond_the_deadline_leaves_the_part_without_a_verdict(
-    two_views: Home, serve: Serve, good: bytes, register: Callable[..., str], write_package: Callable[..., Path]
+    two_views: Home, serve: Serve, good: bytes, serve_with: Callable[..., Home]
 ) -> None:
-    home = served_with(two_views, register, write_package, lambda card: replace(card, deadline_ms=300))
+    home = serve_with(two_views, lambda card: replace(card, deadline_ms=300))
     with serve(home) as client:
         post(client, "P-1", "top", good)
         time.sleep(0.5)
@@ -107,10 +113,9 @@ def test_a_view_beyond_the_deadline_leaves_the_part_without_a_verdict(
 
 
 def test_a_frozen_camera_gets_no_verdict_until_its_picture_moves(
-    promoted: Home, serve: Serve, frame: Callable[..., bytes], register: Callable[..., str],
-    write_package: Callable[..., Path],
-) -> None:  # fmt: skip
-    home = served_with(promoted, register, write_package, lambda card: replace(card, judging=Judging(frozen_after=3)))
+    promoted: Home, serve: Serve, frame: Callable[..., bytes], serve_with: Callable[..., Home]
+) -> None:
+    home = serve_with(promoted, lambda card: replace(card, judging=Judging(frozen_after=3)))
     with serve(home) as client:
         same = [post(client, f"P-{number}", "default", frame(seed=5)) for number in range(4)]
         assert [one["verdict"] for one in same] == ["pass", "pass", "no_verdict", "no_verdict"]
