@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from trialsight.home import Home
+from trialsight.reason import Reason
 from trialsight_serving.outbox.message import result_message
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import open_database
@@ -81,8 +82,8 @@ def test_a_result_arrives_signed_with_the_standards_field_names(
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"verdict": "no_verdict", "reason": "late: the deadline passed", "score": None}, ("ResultState", 3)),
-        ({"verdict": "no_verdict", "reason": "too dark", "score": None}, ("ResultState", 4)),
+        ({"verdict": "no_verdict", "why": Reason("late", ms=9).to_json(), "score": None}, ("ResultState", 3)),
+        ({"verdict": "no_verdict", "why": Reason("all_black").to_json(), "score": None}, ("ResultState", 4)),
         ({"verdict": "reject"}, ("ResultState", 1)),
         ({"is_partial": True}, ("IsPartial", True)),
         ({"process": {"simulated": True}}, ("IsSimulated", True)),
