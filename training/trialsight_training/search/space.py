@@ -17,14 +17,14 @@ LAYERS = {
     "layer1+2": ("layer1", "layer2"),
     "layer1+2+3": ("layer1", "layer2", "layer3"),
 }
-LARGEST_PX = 1024
+SMALLEST_PX, LARGEST_PX = 64, 1024
 
 
 def suggest(trial: Trial, recipe: Recipe, labelled: bool) -> Recipe:
     """The recipe with what the trial suggests; view, calibration, rules and tiles stay the recipe's."""
     names = LABELLED if labelled else UNLABELLED
     name = next(one for one in names if one == trial.suggest_categorical("detector", names))
-    side = recipe.input.size_px * trial.suggest_categorical("side", SIDES)
+    side = max(SMALLEST_PX, recipe.input.size_px * trial.suggest_categorical("side", SIDES))
     if recipe.input.tile_px is None:
         side = min(LARGEST_PX, side)
     detector = replace(recipe.detector, name=name, layers=_layers(trial, recipe))
