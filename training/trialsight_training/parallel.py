@@ -21,9 +21,10 @@ R = TypeVar("R")
 def each(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """The results in the items' order, whatever the number of cores; at most one a core is ahead of the consumer.
 
-    `function` runs in other threads, without gradients, which torch keeps by thread. The first error ends it.
+    As many threads as torch may use: OMP_NUM_THREADS, by which a worker is kept small, counts here too. `function` runs
+    in other threads, without gradients, which torch keeps by thread. The first error ends it.
     """
-    workers = cores()
+    workers = min(cores(), torch.get_num_threads())
 
     def call(item: T) -> R:
         with torch.no_grad():
