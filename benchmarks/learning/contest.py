@@ -62,10 +62,6 @@ class Entry:
     def frame_ms(self) -> float:
         return 1000 * median(self.frame_s)
 
-    @property
-    def frame_cpu_ms(self) -> float:
-        return 1000 * median(self.frame_cpu_s)
-
 
 @dataclass(frozen=True)
 class Contest:

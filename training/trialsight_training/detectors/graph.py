@@ -80,9 +80,3 @@ class Detector(nn.Module):
         features = patch_features(self.backbone, frame)
         defect_map = self.mapper(features, frame)
         return defect_map, defect_map.amax(dim=(1, 2)), embed(features)
-
-
-@torch.no_grad()
-def maps_of(mapper: Mapper, features: Tensor, frames: Tensor) -> Tensor:
-    """(N, h, w): the maps of some parts, one at a time, as they will be judged."""
-    return torch.cat([mapper(features[i : i + 1], frames[i : i + 1]) for i in range(len(features))])
