@@ -12,8 +12,8 @@ from benchmarks.measure.progress import say
 from trialsight_serving.store.database import Database
 from trialsight_serving.store.frames import FrameRecord
 from trialsight_serving.store.ids import new_id
-from trialsight_serving.store.statistics import refresh_statistics
 from trialsight_serving.store.tables import ORGANISATION, decisions, frames, parts
+from trialsight_serving.store.upkeep.statistics import refresh_statistics
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LINES = ("L1", "L2", "L3", "L4")

@@ -11,7 +11,7 @@ import numpy as np
 from trialsight.home import Home
 from trialsight_serving.store.ids import new_id
 from trialsight_serving.store.images import name_of
-from trialsight_serving.store.local_images import LocalImages
+from trialsight_serving.store.images.local import LocalImages
 
 _OPEN = 0.5  # of the parts nobody has reviewed yet
 _STATES = ("unsure", "disagreed", "decided")

@@ -13,7 +13,7 @@ from trialsight import __version__
 from trialsight_serving.outbox.drainer import Drainer
 from trialsight_serving.outbox.queue import waiting
 from trialsight_serving.store.database import Database
-from trialsight_serving.store.space import Space
+from trialsight_serving.store.upkeep.space import Space
 
 log = structlog.get_logger(__name__)
 

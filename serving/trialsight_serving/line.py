@@ -23,9 +23,9 @@ from trialsight_serving.problems import Problem
 from trialsight_serving.service import Service
 from trialsight_serving.store.frames import ExpectedViews, FrameRecord, KeyTakenError, frame_by_key
 from trialsight_serving.store.ids import new_id
-from trialsight_serving.store.maps import encode_map
+from trialsight_serving.store.images.maps import encode_map
 from trialsight_serving.store.results import Writing
-from trialsight_serving.store.space import is_full
+from trialsight_serving.store.upkeep.space import is_full
 from trialsight_serving.store.usage import QuotaError
 from trialsight_serving.tracing import FrameTrace
 

@@ -25,10 +25,10 @@ from trialsight_serving.outbox.drainer import Drainer
 from trialsight_serving.outbox.queue import enqueue
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database
-from trialsight_serving.store.housekeeping import Housekeeping
 from trialsight_serving.store.images import ImageStore, open_images
 from trialsight_serving.store.results import Results
-from trialsight_serving.store.space import Space
+from trialsight_serving.store.upkeep.housekeeping import Housekeeping
+from trialsight_serving.store.upkeep.space import Space
 from trialsight_serving.store.writer import Writer
 from trialsight_serving.tracing import Tracing, open_tracing
 

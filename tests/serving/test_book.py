@@ -13,8 +13,8 @@ from trialsight_serving.settings import Settings
 from trialsight_serving.store.audit import entries
 from trialsight_serving.store.database import open_database
 from trialsight_serving.store.images import open_images
-from trialsight_serving.store.purge import needed_files, purge
 from trialsight_serving.store.tables import ORGANISATION
+from trialsight_serving.store.upkeep.purge import needed_files, purge
 from trialsight_serving.store.writer import Writer
 
 URL = "/v1/defect-classes"

@@ -24,9 +24,9 @@ from trialsight_serving.routes.wall import Alarm
 from trialsight_serving.schemas.models import VersionState
 from trialsight_serving.schemas.review import DecisionKind, ReviewState
 from trialsight_serving.settings import Settings
-from trialsight_serving.store.class_images import ImageKind
 from trialsight_serving.store.database import open_database
 from trialsight_serving.store.jobs import JobState
+from trialsight_serving.store.review.class_images import ImageKind
 from trialsight_serving.viewer.language import load_catalogues
 
 FRAMES = "/v1/lines/L1/frames"

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from trialsight_serving.drift.look import Overruled
 from trialsight_serving.store.drift import ReferenceRecord
-from trialsight_serving.store.standing import DECIDED, outcome_of
+from trialsight_serving.store.review.standing import DECIDED, outcome_of
 from trialsight_serving.store.tables import frames, parts
 
 _RIGHT = {"pass": "good", "reject": "defect"}  # `review` asks; nobody overrules a question

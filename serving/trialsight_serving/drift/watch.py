@@ -37,7 +37,7 @@ from trialsight_serving.store.drift import (
 )
 from trialsight_serving.store.frames import newest_seq
 from trialsight_serving.store.ids import new_id
-from trialsight_serving.store.leader import Leader
+from trialsight_serving.store.upkeep.leader import Leader
 
 log = structlog.get_logger(__name__)
 SERVICE = "service"

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from trialsight.files import write_atomic
-from trialsight_serving.store.decisions import standing_of
 from trialsight_serving.store.frames import FrameRecord, frames_of_part
 from trialsight_serving.store.images import ImageStore
-from trialsight_serving.store.masks import masks_of
-from trialsight_serving.store.standing import DECIDED
+from trialsight_serving.store.review.decisions import standing_of
+from trialsight_serving.store.review.masks import masks_of
+from trialsight_serving.store.review.standing import DECIDED
 from trialsight_serving.store.tables import frames, parts
 
 GOOD, UNNAMED = "good", "defect"

@@ -16,8 +16,8 @@ from trialsight_serving.store.audit import operator
 from trialsight_serving.store.database import Database, open_database
 from trialsight_serving.store.images import open_images
 from trialsight_serving.store.jobs import OPEN, JobRecord, insert_job, job_by_id
-from trialsight_serving.store.leader import Leader
 from trialsight_serving.store.tables import ORGANISATION
+from trialsight_serving.store.upkeep.leader import Leader
 
 _LOOK_S = 0.5
 

@@ -20,9 +20,9 @@ from trialsight_serving.models.gate import Gate, GateError
 from trialsight_serving.models.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from trialsight_serving.store import audit
 from trialsight_serving.store.database import Database
+from trialsight_serving.store.evidence.promotions import PromotionRecord, insert_promotion
+from trialsight_serving.store.evidence.shadows import Evidence, evidence
 from trialsight_serving.store.lines import ActiveModel, bind_line, bind_unbound_lines, list_lines, set_active
-from trialsight_serving.store.promotions import PromotionRecord, insert_promotion
-from trialsight_serving.store.shadows import Evidence, evidence
 from trialsight_serving.store.tables import ORGANISATION
 
 log = structlog.get_logger(__name__)

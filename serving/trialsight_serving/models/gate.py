@@ -20,7 +20,7 @@ from trialsight.verdict import Thresholds, Verdict
 from trialsight_serving.models.registry import CHAMPION, Registry
 from trialsight_serving.store import audit
 from trialsight_serving.store.database import Database
-from trialsight_serving.store.escapes import known_escapes
+from trialsight_serving.store.evidence.escapes import known_escapes
 from trialsight_serving.store.images import ImageStore
 from trialsight_serving.viewer.language import load_catalogues
 

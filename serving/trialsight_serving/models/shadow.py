@@ -20,8 +20,8 @@ from trialsight.verdict import Verdict
 from trialsight_serving.metrics import Metrics
 from trialsight_serving.models.shelf import LiveModel
 from trialsight_serving.models.tenants import Tenants
+from trialsight_serving.store.evidence.shadows import ShadowRecord, insert_shadow
 from trialsight_serving.store.frames import FrameRecord
-from trialsight_serving.store.shadows import ShadowRecord, insert_shadow
 from trialsight_serving.store.writer import Writer
 
 log = structlog.get_logger(__name__)

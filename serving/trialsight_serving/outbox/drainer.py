@@ -15,7 +15,7 @@ from trialsight_serving.outbox.queue import oldest, remove, waiting_lines
 from trialsight_serving.outbox.sending import Sender, Sent, make_sender
 from trialsight_serving.outbox.targets import Target
 from trialsight_serving.store.database import Database
-from trialsight_serving.store.leader import Leader
+from trialsight_serving.store.upkeep.leader import Leader
 from trialsight_serving.store.writer import Writer
 
 log = structlog.get_logger(__name__)

@@ -20,7 +20,8 @@ from trialsight_serving.routes.frames import FOREVER, find_frame, for_browser, s
 from trialsight_serving.routes.keep import keep
 from trialsight_serving.schemas.book import ClassImageOut, DefectClassIn, DefectClassOut, FromFrameIn
 from trialsight_serving.service import Service
-from trialsight_serving.store.class_images import (
+from trialsight_serving.store.ids import new_id
+from trialsight_serving.store.review.class_images import (
     ClassImage,
     ImageKind,
     add_image,
@@ -28,14 +29,13 @@ from trialsight_serving.store.class_images import (
     list_images,
     remove_image,
 )
-from trialsight_serving.store.classes import (
+from trialsight_serving.store.review.classes import (
     DefectClass,
     NumberTakenError,
     list_classes,
     remove_class,
     save_class,
 )
-from trialsight_serving.store.ids import new_id
 
 router = APIRouter(prefix="/v1/defect-classes", tags=["labels"])
 ClassName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["scratch"])]

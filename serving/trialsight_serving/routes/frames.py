@@ -30,7 +30,7 @@ from trialsight_serving.schemas.inspection import FrameOut
 from trialsight_serving.schemas.time import Time
 from trialsight_serving.service import Service
 from trialsight_serving.store.frames import FrameRecord, frame_by_id
-from trialsight_serving.store.maps import to_8_bit
+from trialsight_serving.store.images.maps import to_8_bit
 
 router = APIRouter(prefix="/v1", tags=["frames"])
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # content-addressed: it never changes

@@ -11,7 +11,7 @@ from trialsight_serving.access.principal import Principal
 from trialsight_serving.deps import ReviewerDep, ServiceDep
 from trialsight_serving.problems import not_found
 from trialsight_serving.service import Service
-from trialsight_serving.store.holds import set_hold
+from trialsight_serving.store.review.holds import set_hold
 
 router = APIRouter(prefix="/v1/parts/{part_id}/hold", tags=["parts"])
 PartId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]

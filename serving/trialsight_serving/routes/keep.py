@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from trialsight_serving.service import Service
 from trialsight_serving.store.images import name_of
-from trialsight_serving.store.purge import FileGoneError, keep_files
+from trialsight_serving.store.upkeep.purge import FileGoneError, keep_files
 
 T = TypeVar("T")
 

@@ -20,10 +20,10 @@ from trialsight_serving.routes.frames import FrameId, find_file, find_frame
 from trialsight_serving.routes.keep import keep
 from trialsight_serving.routes.parts import PartId
 from trialsight_serving.schemas.review import FrameLabel, LabelsOut, MaskOut, ReviewState
-from trialsight_serving.store.decisions import standing_of
 from trialsight_serving.store.frames import FrameRecord, frames_of_part
-from trialsight_serving.store.masks import MaskRecord, decode_mask, encode_mask, insert_mask, masks_of
 from trialsight_serving.store.parts import part_by_id
+from trialsight_serving.store.review.decisions import standing_of
+from trialsight_serving.store.review.masks import MaskRecord, decode_mask, encode_mask, insert_mask, masks_of
 
 router = APIRouter(prefix="/v1", tags=["labels"])
 MAX_MASK_BYTES = 8 * 2**20

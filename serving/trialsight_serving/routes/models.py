@@ -30,8 +30,8 @@ from trialsight_serving.schemas.models import (
 )
 from trialsight_serving.schemas.shadow import DisagreementOut, DisagreementPage, EvidenceOut
 from trialsight_serving.store.audit import operator
-from trialsight_serving.store.promotions import last_promotion
-from trialsight_serving.store.shadows import disagreements, evidence
+from trialsight_serving.store.evidence.promotions import last_promotion
+from trialsight_serving.store.evidence.shadows import disagreements, evidence
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 T = TypeVar("T")

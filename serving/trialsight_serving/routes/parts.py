@@ -17,9 +17,9 @@ from trialsight_serving.schemas.inspection import FrameOut, PartDetail, PartOut,
 from trialsight_serving.schemas.review import BulkIn, BulkOut, DecisionIn, DecisionOut, RefusedPart
 from trialsight_serving.selection.informative import listed
 from trialsight_serving.service import Service
-from trialsight_serving.store.decisions import Decision, DecisionRefusedError, decisions_of, insert_decision
 from trialsight_serving.store.frames import frames_of_part
 from trialsight_serving.store.parts import Place, part_by_id
+from trialsight_serving.store.review.decisions import Decision, DecisionRefusedError, decisions_of, insert_decision
 
 router = APIRouter(prefix="/v1/parts", tags=["parts"])
 PartId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]

@@ -15,7 +15,7 @@ from trialsight_serving.problems import Problem
 from trialsight_serving.routes.recipes import RecipeName
 from trialsight_serving.schemas.thresholds import ChosenOut, Cuts, ScoresOut, ThresholdsIn, ThresholdsOut
 from trialsight_serving.service import Service
-from trialsight_serving.store.scores import scores_of
+from trialsight_serving.store.evidence.scores import scores_of
 
 router = APIRouter(prefix="/v1/recipes", tags=["recipes"])
 

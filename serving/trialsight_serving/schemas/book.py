@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from trialsight_serving.store.class_images import ClassImage, ImageKind
-from trialsight_serving.store.classes import DefectClass
+from trialsight_serving.store.review.class_images import ClassImage, ImageKind
+from trialsight_serving.store.review.classes import DefectClass
 
 
 class ClassImageOut(BaseModel):

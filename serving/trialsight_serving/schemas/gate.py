@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from trialsight_serving.models.gate import Condition, Gate, remedy, said
-from trialsight_serving.store.promotions import PromotionRecord
+from trialsight_serving.store.evidence.promotions import PromotionRecord
 
 
 class ConditionOut(BaseModel):

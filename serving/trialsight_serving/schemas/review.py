@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from trialsight_serving.store.standing import DecisionRecord
+from trialsight_serving.store.review.standing import DecisionRecord
 
 
 class DecisionKind(StrEnum):

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from trialsight.verdict import Verdict
-from trialsight_serving.store.shadows import Evidence, ShadowRecord
+from trialsight_serving.store.evidence.shadows import Evidence, ShadowRecord
 
 EVIDENCE: JsonDict = {
     "recipe": "bracket",

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.engine import Connection
 
-from trialsight_serving.store.escapes import MISSED
+from trialsight_serving.store.evidence.escapes import MISSED
 from trialsight_serving.store.parts import PartFilter, count_parts
-from trialsight_serving.store.standing import DECIDED
+from trialsight_serving.store.review.standing import DECIDED
 from trialsight_serving.store.tables import parts
 
 CONFIDENCE = 0.95

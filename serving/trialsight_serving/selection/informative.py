@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from trialsight_serving.store.parts import PartFilter, PartRecord, Place, list_parts, neighbours
-from trialsight_serving.store.standing import DECIDED, UNREVIEWED
+from trialsight_serving.store.review.standing import DECIDED, UNREVIEWED
 from trialsight_serving.store.tables import frames
 
 CANDIDATES = 1000  # the newest that match

@@ -27,8 +27,8 @@ def verify(
     import json
     from dataclasses import asdict
 
-    from trialsight_serving.store.anchors import read_anchors
-    from trialsight_serving.store.audit_check import check_audit
+    from trialsight_serving.store.audit.anchors import read_anchors
+    from trialsight_serving.store.audit.check import check_audit
 
     settings = _settings(home)
     with _database(settings) as database, database.read() as connection:
@@ -83,10 +83,10 @@ def retention(
     import logging
 
     from trialsight_serving import log
-    from trialsight_serving.store.housekeeping import Housekeeping, policy_of
     from trialsight_serving.store.images import open_images
-    from trialsight_serving.store.retention import remove_old
-    from trialsight_serving.store.space import Space
+    from trialsight_serving.store.upkeep.housekeeping import Housekeeping, policy_of
+    from trialsight_serving.store.upkeep.retention import remove_old
+    from trialsight_serving.store.upkeep.space import Space
 
     log.set_up(logging.WARNING)
     settings = _settings(home)
@@ -116,7 +116,7 @@ def backup(
     as_json: _Json = False,
 ) -> None:
     """Copy the home while its service runs: database, images, models and registry, with checksums."""
-    from trialsight_serving.store.backup import backup as run
+    from trialsight_serving.store.upkeep.backup import backup as run
 
     _told(run(_settings(home), target, _tell), f"{target} is a backup of the home", as_json)
 
@@ -127,7 +127,7 @@ def restore(
     as_json: _Json = False,
 ) -> None:
     """Make a home of a backup whose checksums are right; a home that holds something is never overwritten."""
-    from trialsight_serving.store.backup import restore as run
+    from trialsight_serving.store.upkeep.backup import restore as run
 
     paths = _settings(home).paths
     _told(run(source, paths, _tell), f"{paths.root} is as it was", as_json)
@@ -137,7 +137,7 @@ def _told(manifest: object, text: str, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from trialsight_serving.store.backup import Manifest
+    from trialsight_serving.store.upkeep.backup import Manifest
 
     assert isinstance(manifest, Manifest)
     if as_json:

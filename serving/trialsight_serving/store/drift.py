@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from trialsight_serving.store import audit
-from trialsight_serving.store.drift_tables import drift_alarms, drift_looks, drift_references
 from trialsight_serving.store.tables import frames
+from trialsight_serving.store.tables.drift import drift_alarms, drift_looks, drift_references
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from trialsight_serving.store.frames import ExpectedViews, FrameRecord, insert_frame
 from trialsight_serving.store.ids import new_id
 from trialsight_serving.store.images import ImageStore
-from trialsight_serving.store.purge import FileGoneError, keep_files, note_unneeded
+from trialsight_serving.store.upkeep.purge import FileGoneError, keep_files, note_unneeded
 from trialsight_serving.store.usage import count_frame
 from trialsight_serving.store.writer import Writer
 

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from trialsight_serving.access.principal import Role
 from trialsight_serving.deps import ReviewerDep, ServiceDep
 from trialsight_serving.routes.book import get_classes
-from trialsight_serving.store.class_images import ImageKind
+from trialsight_serving.store.review.class_images import ImageKind
 from trialsight_serving.viewer.render import Pages
 
 

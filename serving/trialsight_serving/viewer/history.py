@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Literal
 
 from trialsight_serving.store.frames import FrameRecord
-from trialsight_serving.store.masks import MaskRecord
-from trialsight_serving.store.standing import UNDO, DecisionRecord
+from trialsight_serving.store.review.masks import MaskRecord
+from trialsight_serving.store.review.standing import UNDO, DecisionRecord
 
 
 @dataclass(frozen=True)

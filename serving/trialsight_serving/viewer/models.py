@@ -11,8 +11,8 @@ from trialsight_serving.routes.cameras import get_cameras
 from trialsight_serving.routes.models import get_model
 from trialsight_serving.schemas.models import ModelDetail
 from trialsight_serving.service import Service
+from trialsight_serving.store.evidence.shadows import disagreements, evidence
 from trialsight_serving.store.frames import frame_by_id
-from trialsight_serving.store.shadows import disagreements, evidence
 from trialsight_serving.viewer.render import Pages
 
 VERSIONS, DISAGREEMENTS = 20, 12

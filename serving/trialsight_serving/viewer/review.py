@@ -17,18 +17,18 @@ from trialsight_serving.schemas.review import DecisionKind
 from trialsight_serving.selection.audit import escape_rate
 from trialsight_serving.selection.informative import beside, listed
 from trialsight_serving.service import Service
-from trialsight_serving.store.class_images import ImageKind
-from trialsight_serving.store.classes import list_classes
-from trialsight_serving.store.decisions import decisions_of
 from trialsight_serving.store.frames import FrameRecord, frames_of_part, how_bad, worst_frames
-from trialsight_serving.store.masks import all_masks_of
 from trialsight_serving.store.parts import (
     PartRecord,
     Place,
     part_by_id,
     variants_of,
 )
-from trialsight_serving.store.standing import REVIEW_STATES
+from trialsight_serving.store.review.class_images import ImageKind
+from trialsight_serving.store.review.classes import list_classes
+from trialsight_serving.store.review.decisions import decisions_of
+from trialsight_serving.store.review.masks import all_masks_of
+from trialsight_serving.store.review.standing import REVIEW_STATES
 from trialsight_serving.viewer.drawn import drawn, score_bar
 from trialsight_serving.viewer.history import history
 from trialsight_serving.viewer.render import Pages

@@ -15,7 +15,7 @@ from trialsight_serving.access.bootstrap import bootstrap
 from trialsight_serving.models.promotion import promote, rollback
 from trialsight_serving.settings import Settings
 from trialsight_serving.store import audit
-from trialsight_serving.store.audit_check import check_audit
+from trialsight_serving.store.audit.check import check_audit
 from trialsight_serving.store.database import Database, open_database
 from trialsight_serving.store.tables import ORGANISATION
 

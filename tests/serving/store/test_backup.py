@@ -13,7 +13,7 @@ from trialsight.errors import TrialsightError
 from trialsight.home import Home
 from trialsight_serving.models.promotion import promote
 from trialsight_serving.settings import Settings
-from trialsight_serving.store.backup import MANIFEST, backup, restore
+from trialsight_serving.store.upkeep.backup import MANIFEST, backup, restore
 
 Serve = Callable[..., httpx.Client]
 FRAMES = "/v1/lines/L1/frames"

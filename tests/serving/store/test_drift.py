@@ -11,9 +11,9 @@ from trialsight_serving.drift.sample import pack
 from trialsight_serving.drift.watch import Watch
 from trialsight_serving.settings import DriftSettings, Settings
 from trialsight_serving.store.database import Database
-from trialsight_serving.store.decisions import Decision, insert_decision
 from trialsight_serving.store.drift import Watched, find_reference, list_alarms, list_looks, open_alarms
 from trialsight_serving.store.frames import FrameRecord, insert_frame
+from trialsight_serving.store.review.decisions import Decision, insert_decision
 
 MakeRecord = Callable[..., FrameRecord]
 KNOBS = DriftSettings(reference=40, window=40)

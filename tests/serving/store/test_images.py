@@ -18,9 +18,9 @@ from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database
 from trialsight_serving.store.frames import FrameRecord
 from trialsight_serving.store.images import ImageStore, name_of, open_images
-from trialsight_serving.store.local_images import LocalImages
-from trialsight_serving.store.purge import YOUNG, note_unneeded, purge
+from trialsight_serving.store.images.local import LocalImages
 from trialsight_serving.store.results import Results
+from trialsight_serving.store.upkeep.purge import YOUNG, note_unneeded, purge
 from trialsight_serving.store.writer import Writer
 
 LATER = datetime.now(UTC) + timedelta(hours=1)

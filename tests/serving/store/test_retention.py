@@ -22,18 +22,18 @@ from trialsight.files import sha256_of
 from trialsight.home import Home
 from trialsight_serving.settings import Settings
 from trialsight_serving.store import audit
-from trialsight_serving.store.audit_check import check_audit
+from trialsight_serving.store.audit.check import check_audit
 from trialsight_serving.store.database import Database
-from trialsight_serving.store.decisions import Decision, insert_decision
 from trialsight_serving.store.frames import FrameRecord, frame_by_key, insert_frame
-from trialsight_serving.store.holds import set_hold
-from trialsight_serving.store.housekeeping import Housekeeping, policy_of
 from trialsight_serving.store.images import name_of
-from trialsight_serving.store.local_images import LocalImages
+from trialsight_serving.store.images.local import LocalImages
 from trialsight_serving.store.parts import PartFilter, list_parts
-from trialsight_serving.store.retention import Policy, remove_old, remove_oldest
-from trialsight_serving.store.space import Space
+from trialsight_serving.store.review.decisions import Decision, insert_decision
+from trialsight_serving.store.review.holds import set_hold
 from trialsight_serving.store.tables import ORGANISATION, frames
+from trialsight_serving.store.upkeep.housekeeping import Housekeeping, policy_of
+from trialsight_serving.store.upkeep.retention import Policy, remove_old, remove_oldest
+from trialsight_serving.store.upkeep.space import Space
 
 Make = Callable[..., FrameRecord]
 Serve = Callable[..., httpx.Client]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from trialsight_serving.store.standing import DecisionRecord, outcome_of, standing
+from trialsight_serving.store.review.standing import DecisionRecord, outcome_of, standing
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 

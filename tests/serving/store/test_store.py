@@ -17,11 +17,11 @@ from alembic.migration import MigrationContext
 from trialsight.errors import TrialsightError
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.database import Database, open_database
-from trialsight_serving.store.decisions import Decision, decisions_of, insert_decision
 from trialsight_serving.store.frames import FrameRecord, KeyTakenError, frame_by_id, frames_of_part, insert_frame
+from trialsight_serving.store.images.maps import encode_map, to_8_bit
 from trialsight_serving.store.lines import add_line, bind_line, list_lines
-from trialsight_serving.store.maps import encode_map, to_8_bit
 from trialsight_serving.store.parts import PartFilter, list_parts, part_by_id
+from trialsight_serving.store.review.decisions import Decision, decisions_of, insert_decision
 from trialsight_serving.store.tables import ORGANISATION, metadata
 from trialsight_serving.store.writer import Writer
 

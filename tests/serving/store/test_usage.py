@@ -10,8 +10,8 @@ from trialsight_serving.access.organisations import add_organisation
 from trialsight_serving.store import audit, usage
 from trialsight_serving.store.database import Database
 from trialsight_serving.store.frames import FrameRecord, insert_frame
-from trialsight_serving.store.retention import Policy, remove_old
 from trialsight_serving.store.tables import ORGANISATION
+from trialsight_serving.store.upkeep.retention import Policy, remove_old
 from trialsight_serving.store.usage import Quota, QuotaError, all_usage, count_frame, set_quota, usage_by_day, usage_of
 
 Make = Callable[..., FrameRecord]

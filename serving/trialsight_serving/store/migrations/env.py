@@ -2,7 +2,6 @@
 
 from alembic import context
 
-from trialsight_serving.store import drift_tables  # noqa: F401 - it adds its tables to the metadata
 from trialsight_serving.store.tables import metadata
 
 context.configure(

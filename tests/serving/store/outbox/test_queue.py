@@ -14,7 +14,7 @@ from trialsight_serving.outbox.targets import WebhookTarget
 from trialsight_serving.store import audit
 from trialsight_serving.store.database import Database
 from trialsight_serving.store.frames import FrameRecord, insert_frame
-from trialsight_serving.store.leader import Leader
+from trialsight_serving.store.upkeep.leader import Leader
 from trialsight_serving.store.writer import Writer
 
 Eventually = Callable[..., None]

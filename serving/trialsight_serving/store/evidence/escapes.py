@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from trialsight_serving.store.decisions import decisions_of
 from trialsight_serving.store.frames import FrameRecord, frame_by_id
-from trialsight_serving.store.standing import DISAGREED, standing
+from trialsight_serving.store.review.decisions import decisions_of
+from trialsight_serving.store.review.standing import DISAGREED, standing
 from trialsight_serving.store.tables import decisions, frames
 
 MISSED = "missed_defect"

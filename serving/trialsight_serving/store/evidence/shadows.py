@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from trialsight_serving.store.standing import DECIDED, outcome_of
+from trialsight_serving.store.review.standing import DECIDED, outcome_of
 from trialsight_serving.store.tables import frames, parts, shadow_results
 
 _GOOD, _DEFECT = "good", "defect"

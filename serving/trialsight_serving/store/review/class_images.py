@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from trialsight_serving.store import audit
-from trialsight_serving.store.purge import note_unneeded
 from trialsight_serving.store.tables import class_images
+from trialsight_serving.store.upkeep.purge import note_unneeded
 
 
 class ImageKind(StrEnum):

@@ -16,8 +16,8 @@ from sqlalchemy.engine import Connection
 
 from trialsight_serving.store import audit
 from trialsight_serving.store.database import Transact
-from trialsight_serving.store.purge import YOUNG, note_unneeded
 from trialsight_serving.store.tables import frames, idempotency_keys, metadata, organisations, parts, shadow_results
+from trialsight_serving.store.upkeep.purge import YOUNG, note_unneeded
 from trialsight_serving.store.usage import count_removed
 
 BATCH = 100

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from trialsight.errors import TrialsightError
 from trialsight_serving.store import audit
-from trialsight_serving.store.class_images import drop_images
+from trialsight_serving.store.review.class_images import drop_images
 from trialsight_serving.store.tables import defect_classes
 
 MOST = 100

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from trialsight_serving.store.schema import SEQUENCE, UtcTime, metadata, organisation_id
+from trialsight_serving.store.tables.schema import SEQUENCE, UtcTime, metadata, organisation_id
 
 # What a line's frames looked like when a model version began to judge them; `sample` (.npz) is null until there are
 # enough. The newest of a line, view, recipe and version counts.

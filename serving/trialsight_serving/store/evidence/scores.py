@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from trialsight_serving.store.standing import DECIDED, outcome_of
+from trialsight_serving.store.review.standing import DECIDED, outcome_of
 from trialsight_serving.store.tables import frames, parts
 
 MOST = 20_000  # of the newest parts, decided and undecided each

@@ -46,14 +46,14 @@ class ImageStore(Protocol):
 
 def open_images(settings: Settings) -> ImageStore:
     """The folder in the home, or what `images_url` names. Raises TrialsightError for a URL that can't be."""
-    from trialsight_serving.store.local_images import LocalImages
+    from trialsight_serving.store.images.local import LocalImages
 
     url = settings.images_url
     if url is None:
         return LocalImages(settings.paths.images)
     if urlsplit(url).scheme not in ("s3", "s3a"):
         raise TrialsightError(f"images_url {url!r} is no S3 URL", "give s3://BUCKET/PREFIX, or leave it out")
-    from trialsight_serving.store.s3_images import S3Images
+    from trialsight_serving.store.images.s3 import S3Images
 
     return S3Images(url)
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from trialsight_serving.store.schema import SEQUENCE, UtcTime, metadata, organisation_id
+from trialsight_serving.store.tables.schema import SEQUENCE, UtcTime, metadata, organisation_id
 
 # frames_per_day, frames_per_month, stored_bytes: its quota; null for no limit.
 organisations = sa.Table(

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from trialsight_serving.store import audit
 from trialsight_serving.store.frames import class_seen, frame_by_id, worst_frames
 from trialsight_serving.store.parts import part_by_id
-from trialsight_serving.store.standing import UNDO, DecisionRecord, Standing, standing
+from trialsight_serving.store.review.standing import UNDO, DecisionRecord, Standing, standing
 from trialsight_serving.store.tables import decisions, parts
 
 _AUDITED = ("decision", "note", "defect_class", "bulk", "undoes")

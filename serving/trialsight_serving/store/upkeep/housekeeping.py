@@ -18,15 +18,15 @@ from trialsight.package import CARD
 from trialsight_serving.outbox.queue import drop_older
 from trialsight_serving.settings import Settings
 from trialsight_serving.store import audit
-from trialsight_serving.store.anchors import add_anchors
+from trialsight_serving.store.audit.anchors import add_anchors
 from trialsight_serving.store.database import Database, Transact
 from trialsight_serving.store.images import ImageStore
-from trialsight_serving.store.leader import Leader
-from trialsight_serving.store.purge import note_orphans, purge
-from trialsight_serving.store.retention import Policy, Removed, remove_old, remove_oldest
-from trialsight_serving.store.space import Space
-from trialsight_serving.store.statistics import refresh_statistics
 from trialsight_serving.store.tables import idempotency_keys
+from trialsight_serving.store.upkeep.leader import Leader
+from trialsight_serving.store.upkeep.purge import note_orphans, purge
+from trialsight_serving.store.upkeep.retention import Policy, Removed, remove_old, remove_oldest
+from trialsight_serving.store.upkeep.space import Space
+from trialsight_serving.store.upkeep.statistics import refresh_statistics
 
 log = structlog.get_logger(__name__)
 LOCK = 0x7472_6964

@@ -23,8 +23,8 @@ from trialsight.files import move_folder, remove_folder, sha256_of, write_json_a
 from trialsight.home import Home
 from trialsight_serving.settings import Settings
 from trialsight_serving.store.images import name_of
-from trialsight_serving.store.local_images import LocalImages
-from trialsight_serving.store.purge import FILE_COLUMNS
+from trialsight_serving.store.images.local import LocalImages
+from trialsight_serving.store.upkeep.purge import FILE_COLUMNS
 
 MANIFEST = "manifest.json"
 _SQLITE = b"SQLite format 3\0"

@@ -1,0 +1,1 @@
+"""What people decide about parts, draw on them and call what they see."""

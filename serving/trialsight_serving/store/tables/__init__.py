@@ -1,0 +1,32 @@
+"""The tables. Every row belongs to an organisation; times are UTC; JSON columns hold plain data."""
+
+from trialsight.home import ORGANISATION as ORGANISATION
+from trialsight_serving.store.tables.access import api_keys as api_keys
+from trialsight_serving.store.tables.access import login_failures as login_failures
+from trialsight_serving.store.tables.access import organisations as organisations
+from trialsight_serving.store.tables.access import sessions as sessions
+from trialsight_serving.store.tables.access import usage as usage
+from trialsight_serving.store.tables.access import users as users
+from trialsight_serving.store.tables.drift import drift_alarms as drift_alarms
+from trialsight_serving.store.tables.drift import drift_looks as drift_looks
+from trialsight_serving.store.tables.drift import drift_references as drift_references
+from trialsight_serving.store.tables.inspection import active_models as active_models
+from trialsight_serving.store.tables.inspection import frames as frames
+from trialsight_serving.store.tables.inspection import idempotency_keys as idempotency_keys
+from trialsight_serving.store.tables.inspection import line_views as line_views
+from trialsight_serving.store.tables.inspection import lines as lines
+from trialsight_serving.store.tables.inspection import outbox as outbox
+from trialsight_serving.store.tables.inspection import parts as parts
+from trialsight_serving.store.tables.inspection import recipes as recipes
+from trialsight_serving.store.tables.inspection import shadow_results as shadow_results
+from trialsight_serving.store.tables.inspection import unneeded_files as unneeded_files
+from trialsight_serving.store.tables.record import audit as audit
+from trialsight_serving.store.tables.record import audit_heads as audit_heads
+from trialsight_serving.store.tables.record import cameras as cameras
+from trialsight_serving.store.tables.record import jobs as jobs
+from trialsight_serving.store.tables.record import promotions as promotions
+from trialsight_serving.store.tables.review import class_images as class_images
+from trialsight_serving.store.tables.review import decisions as decisions
+from trialsight_serving.store.tables.review import defect_classes as defect_classes
+from trialsight_serving.store.tables.review import masks as masks
+from trialsight_serving.store.tables.schema import metadata as metadata
