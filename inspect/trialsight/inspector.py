@@ -1,11 +1,13 @@
 """The one door: a package is loaded, bytes (or pixels) go in, an inspection comes out."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,6 +70,7 @@ class Inspector:
         limits: Limits | None = None,
         engine: EngineName | None = None,
     ) -> None:
+        cv2.setNumThreads(threads)  # OpenCV's own pool, one for the process: its idle threads spin, on others' cores
         self.package = package
         self.limits = limits or Limits()
         variant = package.variant
@@ -98,8 +101,9 @@ class Inspector:
         variant: str = FP32,
         engine: EngineName | None = None,
     ) -> "Inspector":
-        """Load and verify a package folder. `threads`: that one call computes on. `variant`: which of the package's
-        graphs. `engine`: what runs it; left out, ONNX Runtime. Raises PackageError."""
+        """Load and verify a package folder. `variant`: which of the package's graphs. `engine`: what runs it; left out,
+        ONNX Runtime. `threads`: that one call computes on; OpenCV has one setting for the process, so there the last
+        one that was loaded counts. Raises PackageError."""
         return cls(load_package(Path(folder)).as_variant(variant), threads, limits, engine)
 
     @property
@@ -151,7 +155,7 @@ class Inspector:
             return _no_verdict(Reason("model_failed", problem=problem), prepared, thresholds, timings, observe)
         inferred = time.perf_counter()
         timings["infer"] = _ms(decoded, inferred)
-        if not np.isfinite(seen.score) or not np.isfinite(seen.defect_map).all():
+        if not math.isfinite(seen.score) or not np.isfinite(seen.defect_map).all():
             return _no_verdict(Reason("not_finite"), prepared, thresholds, timings, observe)
         if (fault := self._judge.unlike(seen.embedding)) is not None:
             return _no_verdict(fault, prepared, thresholds, timings, observe, seen.embedding)

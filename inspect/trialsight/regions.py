@@ -97,30 +97,31 @@ def region_mask(defect_map: NDArray[np.float32], threshold: float, morphology: M
 
 @dataclass(frozen=True)
 class _Piece:
-    """A region in the map: the (x, y) of its box, the box, and which pixels in it are the region's."""
+    """A region in the map: the (x, y) of its box, the box, and which of the pixels in it, and how many, are its own."""
 
     peak: float
     corner: tuple[int, int]
     window: tuple[slice, slice]
     inside: NDArray[np.bool_]
+    pixels: int
 
 
 def _pieces(defect_map: NDArray[np.float32], threshold: float, morphology: Morphology) -> list[_Piece]:
     """Strongest first, without speckle."""
-    mask = defect_map >= threshold
-    if not mask.any():
+    mask = _closed(defect_map >= threshold, morphology.close_px).view(np.uint8)
+    x0, y0, columns, rows = cv2.boundingRect(mask)
+    if not columns:
         return []
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        _closed(mask, morphology.close_px).astype(np.uint8), connectivity=8
-    )
+    # Labels cost by the pixel, and what is marked is mostly small.
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask[y0 : y0 + rows, x0 : x0 + columns], connectivity=8)
     found = []
-    for label in range(1, count):
-        left, top, width, height, _ = (int(value) for value in stats[label])
-        window = np.s_[top : top + height, left : left + width]
-        inside = labels[window] == label
-        found.append(_Piece(float(defect_map[window][inside].max()), (left, top), window, inside))
+    for label, (left, top, width, height, pixels) in enumerate(stats[1:].tolist(), 1):
+        inside = labels[top : top + height, left : left + width] == label
+        left, top = x0 + left, y0 + top
+        window = slice(top, top + height), slice(left, left + width)
+        found.append(_Piece(float(defect_map[window][inside].max()), (left, top), window, inside, pixels))
     found.sort(key=lambda one: -one.peak)
-    kept = [one for rank, one in enumerate(found) if rank == 0 or one.inside.sum() >= morphology.min_area_px]
+    kept = [one for rank, one in enumerate(found) if rank == 0 or one.pixels >= morphology.min_area_px]
     if not morphology.outline:
         return kept
     return [_outlined(one, defect_map[one.window], threshold, morphology) for one in kept]
@@ -134,7 +135,7 @@ def _outlined(piece: _Piece, scores: NDArray[np.float32], threshold: float, morp
     left, top = piece.corner[0] + int(columns[0]), piece.corner[1] + int(rows[0])
     inside = inside[tight]
     window = np.s_[top : top + inside.shape[0], left : left + inside.shape[1]]
-    return _Piece(piece.peak, (left, top), window, inside)
+    return _Piece(piece.peak, (left, top), window, inside, int(inside.sum()))
 
 
 def _closed(mask: NDArray[np.bool_], close_px: int) -> NDArray[np.bool_]:
@@ -158,6 +159,13 @@ class Grid:
         """Frame pixels in one map pixel (an area)."""
         return self.step[0] * self.step[1]
 
+    def x(self, column: float) -> float:
+        """Of a position in the map, a pixel's centre at +0.5, in frame pixels."""
+        return column * self.step[0] + self.origin[0]
+
+    def y(self, row: float) -> float:
+        return row * self.step[1] + self.origin[1]
+
     def to_frame(self, points: ArrayLike) -> NDArray[np.float64]:
         """(N, 2) map positions, a pixel's centre at +0.5, to frame pixels."""
         return np.asarray(points, np.float64) * self.step + self.origin
@@ -171,12 +179,16 @@ def _measure(
     scale: Scale | None,
 ) -> Region:
     """`scores` and `inside` are the region's window, `corner` its place in the map."""
-    outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    outline = max(outlines, key=len)[:, 0, :]
-    centres_px = grid.to_frame(outline + np.add(corner, 0.5))
-    ys, xs = inside.nonzero()
-    ((center_x, center_y),) = grid.to_frame(np.array([(xs.mean(), ys.mean())]) + np.add(corner, 0.5)).tolist()
-    area_px = float(inside.sum()) * grid.cell_px
+    (left, top), (rows, columns) = corner, inside.shape
+    own = scores[inside]
+    shape = inside.view(np.uint8)
+    outlines, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=corner)
+    outline = max(outlines, key=len)
+    centres_px = grid.to_frame(outline[:, 0] + 0.5)
+    moments = cv2.moments(shape, binaryImage=True)  # in one call what a list of pixels would take several for
+    center_x = grid.x(left + moments["m10"] / moments["m00"] + 0.5)
+    center_y = grid.y(top + moments["m01"] / moments["m00"] + 0.5)
+    area_px = own.size * grid.cell_px
     length_px, width_px, angle = _sides(centres_px, grid.cell_px**0.5)
     area_mm2 = length_mm = width_mm = center_mm = None
     if scale is not None:
@@ -185,18 +197,22 @@ def _measure(
         area_mm2, length_mm, width_mm = round(area_px * pixel_mm2, 4), round(long, 4), round(short, 4)
         ((x_mm, y_mm),) = scale.to_mm(np.array([(center_x, center_y)])).tolist()
         center_mm = (round(x_mm, 4), round(y_mm, 4))
-    (left, top), (right, bottom) = grid.to_frame(np.array([corner, np.add(corner, inside.shape[::-1])])).tolist()
-    corners = cv2.approxPolyDP(outline, 0.5, closed=True)[:, 0, :]
+    corners = grid.to_frame(cv2.approxPolyDP(outline, 0.5, closed=True)[:, 0] + 0.5)
     return Region(
-        contour=tuple((round(x, 1), round(y, 1)) for x, y in grid.to_frame(corners + np.add(corner, 0.5)).tolist()),
-        box_px=(round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1)),
+        contour=tuple(map(tuple, corners.round(1).tolist())),
+        box_px=(
+            round(grid.x(left), 1),
+            round(grid.y(top), 1),
+            round(columns * grid.step[0], 1),
+            round(rows * grid.step[1], 1),
+        ),
         center_px=(round(center_x, 1), round(center_y, 1)),
         area_px=round(area_px, 1),
         length_px=round(length_px, 1),
         width_px=round(width_px, 1),
         angle_deg=round(angle, 1),
-        peak=float(scores[inside].max()),
-        mean=float(scores[inside].mean()),
+        peak=float(own.max()),
+        mean=float(own.sum()) / own.size,
         area_mm2=area_mm2,
         length_mm=length_mm,
         width_mm=width_mm,

@@ -92,8 +92,8 @@ def rule_on(
 ) -> Ruling:
     """The worst of the rules that fire and of the score of what no rule tolerates."""
     verdict, why = judge(score, thresholds)
-    if verdict is Verdict.NO_VERDICT:
-        return Ruling(verdict, why, "score")
+    if verdict is Verdict.NO_VERDICT or not rules:
+        return Ruling(verdict, why, None if verdict is Verdict.PASS else "score")
     fired: list[Ruling] = []
     tolerated: set[int] = set()
     forbidden: set[int] = set()
