@@ -1,6 +1,6 @@
 """Connected defects in a defect map, measured in the frame's own pixels, and in mm where the recipe has a scale."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -62,7 +62,7 @@ class Region:
     defect_class: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))  # nothing in it can change, so nothing needs the copy that `asdict` would make
 
 
 def find_regions(

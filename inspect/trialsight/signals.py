@@ -1,6 +1,6 @@
 """What one frame tells of its camera: measures by which a line's drift is seen long before a verdict goes wrong."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -30,7 +30,7 @@ class Signals:
 
     def to_json(self) -> dict[str, float]:
         """What was measured, to five digits."""
-        return {name: float(f"{value:.5g}") for name, value in asdict(self).items() if value is not None}
+        return {name: float(f"{value:.5g}") for name, value in vars(self).items() if value is not None}
 
 
 class Observer:
@@ -46,7 +46,7 @@ class Observer:
     def __call__(self, prepared: Prepared, health: Health) -> Signals:
         red, _, blue, _ = cv2.mean(prepared.pixels)
         warmth = float(np.log((red + 1) / (blue + 1)))
-        return Signals(**asdict(health), warmth=warmth, **self._place(prepared))
+        return Signals(**vars(health), warmth=warmth, **self._place(prepared))
 
     def _place(self, prepared: Prepared) -> dict[str, float]:
         if prepared.pose is not None:
@@ -78,7 +78,7 @@ def _peak(surface: NDArray[np.floating]) -> tuple[float, float]:
     height, width = surface.shape
     top, left = divmod(int(surface.argmax()), width)
     rows, columns = (top + _AROUND) % height, (left + _AROUND) % width
-    weights = np.maximum(surface[np.ix_(rows, columns)], 0)
+    weights = np.maximum(surface[rows[:, None], columns], 0)
     total = float(weights.sum()) or 1.0
     y, x = top + float(weights.sum(axis=1) @ _AROUND) / total, left + float(weights.sum(axis=0) @ _AROUND) / total
     return (x - width if x > width / 2 else x), (y - height if y > height / 2 else y)

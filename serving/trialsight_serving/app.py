@@ -67,7 +67,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     answer = problems.answer_with(pages.problem)
     problems.install(app, answer)
     app.add_middleware(Guard, settings=settings, answer=answer)
-    v1 = (access, book, cameras, drift, frames, holds, jobs, labels, models, outbox, parts, recipes)
+    # The busiest first: FastAPI asks one after the other.
+    v1 = (frames, access, book, cameras, drift, holds, jobs, labels, models, outbox, parts, recipes)
     for module in (*v1, selection, status, stream, thresholds, usage, wall, v2):
         app.include_router(module.router)
     app.include_router(make_router(pages, None if settings.oidc is None else Provider(settings.oidc)))

@@ -9,6 +9,7 @@ from functools import partial
 
 from trialsight.health import FrozenWatch
 from trialsight.home import model_name
+from trialsight_serving.access.known import KnownKeys
 from trialsight_serving.access.meter import Meter
 from trialsight_serving.access.organisations import list_organisations
 from trialsight_serving.admission import Admission
@@ -45,6 +46,7 @@ class Service:
     outbox: Drainer
     space: Space
     meter: Meter
+    known_keys: KnownKeys
     tenants: Tenants
     admission: Admission
     shadow: Shadow
@@ -91,6 +93,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         outbox=outbox,
         space=space,
         meter=meter,
+        known_keys=KnownKeys(),
         tenants=tenants,
         admission=admission,
         shadow=shadow,

@@ -6,6 +6,7 @@ import time
 from urllib.parse import urlencode, urlsplit
 
 import structlog
+from sqlalchemy.engine import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trialsight_serving.access.headers import Reply
 from trialsight_serving.access.keys import anyone_known, note_use, who_has_key
+from trialsight_serving.access.known import KnownKeys
 from trialsight_serving.access.principal import LOCAL, Principal
 from trialsight_serving.access.sessions import who_has_session
 from trialsight_serving.problems import Answer, Problem, fault
@@ -75,7 +77,10 @@ class Guard:
             return LOCAL
         if path in _OPEN_PATHS or path.startswith("/static/"):
             return None
-        found = await asyncio.to_thread(self._look_up, request)
+        key = _key_of(request)
+        known: KnownKeys = request.app.state.service.known_keys
+        found = known.find(key) if key else None
+        found = found or await asyncio.to_thread(self._look_up, request, key)
         if found is None:
             raise Problem(
                 401,
@@ -93,15 +98,11 @@ class Guard:
             self._closed = await asyncio.to_thread(_knows_anyone, service)
         return not self._closed
 
-    def _look_up(self, request: Request) -> Principal | None:
+    def _look_up(self, request: Request, key: str) -> Principal | None:
         service: Service = request.app.state.service
-        key = _key_of(request)
         with service.database.read() as connection:
             if key:
-                found = who_has_key(connection, key)
-                if found is not None:
-                    self._note_use(service, found[0])
-                return None if found is None else found[1]
+                return self._look_up_key(service, connection, key)
             token = request.cookies.get(COOKIE)
             who = None if token is None else who_has_session(connection, token)
         if who is not None and request.method not in _SAFE_METHODS and not _is_own_page(request):
@@ -112,6 +113,16 @@ class Guard:
                 "a login cookie came with a changing request that does not say which page sent it",
                 "send it from the viewer's own pages, or with a key instead of the cookie",
             )
+        return who
+
+    def _look_up_key(self, service: Service, connection: Connection, key: str) -> Principal | None:
+        asked = service.known_keys.now()
+        found = who_has_key(connection, key)
+        if found is None:
+            return None
+        key_id, who = found
+        service.known_keys.remember(key, who, asked)
+        self._note_use(service, key_id)
         return who
 
     def _note_use(self, service: Service, key_id: str) -> None:

@@ -107,7 +107,9 @@ async def delete_key(key_id: Id, service: ServiceDep, who: AdministratorDep) -> 
         except TrialsightError:
             raise not_found("key", key_id) from None
 
-    return await _write(service, work)
+    found = await _write(service, work)
+    service.known_keys.forget()
+    return found
 
 
 @router.get("/organisations", response_model=list[OrganisationOut])

@@ -26,7 +26,7 @@ class _Task:
 class Writer:
     """`submit(work)` runs `work(connection)` in the writer's thread; its future is done after the commit.
 
-    Each piece of work has its own savepoint: one that fails (a key that exists) takes none of its group with it.
+    In a group each piece of work has its own savepoint: one that fails (a key that exists) takes none along.
     A group is what came in during the commit before it: a lone record waits for nothing, a burst is grouped.
     """
 
@@ -77,8 +77,21 @@ class Writer:
 
     def _commit(self, group: list[_Task]) -> None:
         running = [task for task in group if task.future.set_running_or_notify_cancel()]
-        if not running:
-            return
+        if len(running) == 1:
+            self._commit_alone(running[0])
+        elif running:
+            self._commit_together(running)
+
+    def _commit_alone(self, task: _Task) -> None:
+        try:
+            with self._database.write() as connection:
+                task.result = task.work(connection)
+        except Exception as error:  # nothing of it was stored
+            task.future.set_exception(error)
+        else:
+            task.future.set_result(task.result)
+
+    def _commit_together(self, running: list[_Task]) -> None:
         done: list[_Task] = []
         try:
             with self._database.write() as connection:

@@ -18,7 +18,7 @@ _NAME_LENGTH = 64
 class LocalImages:
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._durable: set[Path] = set()  # folders that are known to be there after a power cut
+        self._durable: set[str] = set()  # folders that are known to be there after a power cut, by their names' start
 
     def path(self, sha256: str) -> Path:
         return self.root / place_of(sha256)
@@ -30,7 +30,9 @@ class LocalImages:
             write_atomic(path, data)
         else:
             sync_folder(path.parent)  # whoever wrote it may be about to
-        self._keep_folder(path.parent)
+        if sha256[:4] not in self._durable:
+            self._keep_folder(path.parent)
+            self._durable.add(sha256[:4])
         return fresh
 
     def get(self, sha256: str) -> bytes:
@@ -72,9 +74,6 @@ class LocalImages:
     def _keep_folder(self, folder: Path) -> None:
         """A new folder is durable only once its parent is synced. After the file: what it made, its own sync has
         brought to the disk on most file systems, and asking once more costs nothing."""
-        new = [
-            part for part in (folder, *folder.parents) if part.is_relative_to(self.root) and part not in self._durable
-        ]
-        for part in new:
-            sync_folder(part.parent)
-        self._durable.update(new)
+        for part in (folder, *folder.parents):
+            if part.is_relative_to(self.root):
+                sync_folder(part.parent)
