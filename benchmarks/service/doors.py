@@ -105,9 +105,7 @@ def trialsight(home: Path, recipe: str, frames: list[Path], log: Path) -> Iterat
     """
     run_step("promote", recipe, "1", "--home", home, "--line", LINE)
     key = run_step("bootstrap", "--home", home)["camera"]
-    port = check_port("127.0.0.1", 0)
-    command = [*TRIALSIGHT, "serve", "--home", str(home), "--port", str(port)]
-    with _running(command, port, "/readyz", log, TRIALSIGHT_FASTEST_RUNTIME="false") as (url, group):
+    with start(home, log) as (url, group):
         yield Door(
             name="trialsight",
             url=url,
@@ -117,6 +115,15 @@ def trialsight(home: Path, recipe: str, frames: list[Path], log: Path) -> Iterat
             bodies=[str(frame) for frame in frames],
             headers={"X-API-Key": key},
         )
+
+
+@contextmanager
+def start(home: Path, log: Path) -> Iterator[tuple[str, int]]:
+    """`trialsight serve`, ready: its address and its process group."""
+    port = check_port("127.0.0.1", 0)
+    command = [*TRIALSIGHT, "serve", "--home", str(home), "--port", str(port)]
+    with _running(command, port, "/readyz", log, TRIALSIGHT_FASTEST_RUNTIME="false") as found:
+        yield found
 
 
 @contextmanager
@@ -178,5 +185,5 @@ def _wait_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(url, timeout=5).status_code == httpx.codes.OK:
                 return
-        time.sleep(0.1)
+        time.sleep(0.02)
     raise TrialsightError(f"the server at {url} did not become ready", f"see {log}")

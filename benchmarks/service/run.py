@@ -17,6 +17,7 @@ from benchmarks.measure.timing import ratio, take_turns
 from benchmarks.service import doors
 from benchmarks.service.doors import Door, drive
 from benchmarks.service.frames import distinct
+from benchmarks.service.restart import Restarts, kill_and_restart
 from benchmarks.service.tables import Cost, Pressed, cost_table, pressed_table, targets
 from trialsight.files import remove_folder
 from trialsight.package import load_package
@@ -26,6 +27,7 @@ LAP_S = 3.0
 FRAMES = 3_000  # more than all laps post
 WITHOUT_STORE = 64  # a server that stores nothing does not care whether it has seen a frame before
 CAMERAS = 8
+RESTARTS = 5
 RECIPE = "bench"
 INTRODUCTION = (
     "`trialsight serve` as it is run in earnest: a key is asked for, every frame is new, image, map and row are on the "
@@ -39,11 +41,12 @@ INTRODUCTION = (
 def run(shared: Path, place: Path, docs: Path, rounds: int, press_s: float) -> str:
     """The report's path. The first case is also put under pressure."""
     remove_folder(place)
-    costs, pressed = [], []
+    costs, pressed, restarts = [], [], []
     for number, case in enumerate(CASES[:2]):
         found = measure(case, place, shared, rounds, 0 if number else press_s)
         costs += found[0]
         pressed += found[1]
+        restarts += found[2]
     remove_folder(place)
     report = Report(
         name="service",
@@ -52,13 +55,16 @@ def run(shared: Path, place: Path, docs: Path, rounds: int, press_s: float) -> s
         machine=describe_machine(),
         repeat="make bench ARGS=service",
         tables=(cost_table(costs, CLIENTS), pressed_table(pressed, CAMERAS)),
-        targets=tuple(targets(costs, pressed)),
+        targets=(*targets(costs, pressed), *(one.target() for one in restarts)),
     )
     return str(write_report(report, docs))
 
 
-def measure(case: Case, place: Path, shared: Path, rounds: int, press_s: float) -> tuple[list[Cost], list[Pressed]]:
-    """Costs of the three servers in turn, then, where `press_s` is above 0, each alone under an open load."""
+def measure(
+    case: Case, place: Path, shared: Path, rounds: int, press_s: float
+) -> tuple[list[Cost], list[Pressed], list[Restarts]]:
+    """Costs of the three servers in turn, then, where `press_s` is above 0, each alone under an open load, and ours
+    killed and started again."""
     say(f"{case.name}: training")
     package, files = prepare(case, place / case.folder, shared)
     files = distinct(files, FRAMES, place / case.folder / "frames")
@@ -93,7 +99,12 @@ def measure(case: Case, place: Path, shared: Path, rounds: int, press_s: float) 
                     say(f"{door.name} at {load:g} of its load")
                     plan = door.plan(CAMERAS, press_s, load * rates[door.name], laps[door.name])
                     pressed.append(Pressed(door.name, load, drive(door, plan), known))
-    return costs, pressed
+    restarts = []
+    if press_s:
+        say(f"killed and started again, {RESTARTS} times")
+        log = place / case.folder / "logs" / "restarted"
+        restarts.append(kill_and_restart(package.parents[2], opened[0], CLIENTS, RESTARTS, log))
+    return costs, pressed, restarts
 
 
 def _open(stack: ExitStack, package: Path, files: list[Path], place: Path) -> Iterator[Door]:

@@ -58,6 +58,28 @@ def wait_until_ready(url: str) -> None:
     pytest.fail("the service did not get ready")
 
 
+def test_a_restart_imports_neither_mlflow_nor_the_migrations(
+    promoted: Home, tmp_path: Path, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    with service(promoted):  # what it learns of the registry is still true for the next
+        eventually((promoted.root / "mlflow" / "aliases-default.json").is_file)
+    log = tmp_path / "log"
+    environment = os.environ | {"PYTHONPROFILEIMPORTTIME": "1", "TRIALSIGHT_POLL_S": "0.05"}
+    with log.open("w") as stderr:
+        command = [TRIALSIGHT, "serve", "--home", str(promoted.root), "--port", "0"]
+        process = subprocess.Popen(command, stderr=stderr, env=environment)
+    try:
+        eventually(lambda: "model live" in log.read_text())
+        threading.Event().wait(0.5)  # several looks at the registry
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+    imported = {line.rpartition("|")[2].strip() for line in log.read_text().splitlines()}
+    assert {"trialsight_serving.app", "onnxruntime"} <= imported
+    assert imported & {"mlflow", "alembic", "torch", "pandas", "sklearn", "scipy"} == set()
+
+
 def test_sigterm_lets_a_running_frame_finish_and_ends_streams(promoted: Home, bad: bytes) -> None:
     with service(promoted) as (process, url):
         address = httpx.URL(url)

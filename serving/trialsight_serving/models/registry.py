@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import tempfile
-import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from trialsight.files import move_folder, remove_folder
 from trialsight.home import ORGANISATION, Home, model_name
 from trialsight.package import CARD, Package, load_package
 from trialsight.structure import structure
+from trialsight_serving.models.remembered import Remembered
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,7 +29,6 @@ CHALLENGER = "challenger"
 PREVIOUS = "previous"
 _MOST_VERSIONS = 200
 _SQLITE = "sqlite:///"
-_RACY_S = 2.0
 _UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -65,7 +64,8 @@ class Registry:
         self._uri = home.tracking_uri
         self._client: MlflowClient | None = None
         self._run_metrics: dict[str, Mapping[str, float]] = {}
-        self._seen: tuple[object, dict[str, dict[str, str]]] = (None, {})
+        store = Path(self._uri.removeprefix(_SQLITE)) if self._uri.startswith(_SQLITE) else None
+        self._remembered = Remembered(store, home.root / "mlflow" / f"aliases-{organisation}.json")
 
     def champions(self) -> dict[str, str]:
         """Recipe to the version that its alias `champion` names. Raises RegistryError."""
@@ -89,20 +89,12 @@ class Registry:
     def watch(self) -> dict[str, dict[str, str]]:
         """`aliases`, from memory while the files of a store on this disk are as they were: asked every second, MLflow
         takes a twentieth of a core for it."""
-        stamp = self._stamp()
-        if stamp is None or stamp != self._seen[0]:
-            self._seen = (stamp, self.aliases())
-        return self._seen[1]
-
-    def _stamp(self) -> object:
-        """None where the files can't tell: a server's, or changed so lately that a second change may look the same."""
-        if not self._uri.startswith(_SQLITE):
-            return None
-        files = [Path(self._uri.removeprefix(_SQLITE) + suffix) for suffix in ("", "-wal", "-journal")]
-        found = [file.stat() for file in files if file.is_file()]
-        if any(time.time() - one.st_mtime < _RACY_S for one in found):
-            return None
-        return tuple((one.st_ino, one.st_mtime_ns, one.st_size) for one in found) or None
+        stamp = self._remembered.stamp()
+        found = self._remembered.at(stamp)
+        if found is None:
+            found = self.aliases()
+            self._remembered.keep(stamp, found)
+        return found
 
     def set_alias(self, recipe: str, alias: str, version: str) -> None:
         try:

@@ -13,10 +13,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from trialsight.errors import TrialsightError
+from trialsight_serving import store
 from trialsight_serving.settings import Settings
-from trialsight_serving.store.database import Database, open_database
+from trialsight_serving.store.database import Database, newest_schema, open_database
 from trialsight_serving.store.frames import FrameRecord, KeyTakenError, frame_by_id, frames_of_part, insert_frame
 from trialsight_serving.store.images.maps import encode_map, to_8_bit
 from trialsight_serving.store.lines import add_line, bind_line, list_lines
@@ -37,7 +39,11 @@ def writer(database: Database) -> Iterator[Writer]:
 
 def test_migrations_make_the_schema_of_the_tables(database: Database) -> None:
     with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+        scripts = ScriptDirectory(str(Path(store.__file__).parent / "migrations"))
+        assert newest_schema() == (scripts.get_current_head(), {one.revision for one in scripts.walk_revisions()})
+        assert context.get_current_revision() == newest_schema()[0]
 
 
 def test_the_store_survives_a_power_cut_by_its_settings(database: Database) -> None:
