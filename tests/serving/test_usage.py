@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+import cv2
 import httpx
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -84,16 +86,50 @@ def test_frames_at_once_are_counted_exactly(client: httpx.Client, frame: Frame) 
     assert len(answered) == used(client)[0] == 5
 
 
-def test_the_storage_quota_is_507(client: httpx.Client, frame: Frame) -> None:
+def test_the_storage_quota_is_507(client: httpx.Client, frame: Frame, eventually: Callable[..., None]) -> None:
+    eventually(lambda: used(client)[1] > 0)  # the models
+    _, models = used(client)
     data = frame(seed=1)
     assert post(client, data).status_code == 200
     count, stored = used(client)
     assert count == 1
-    assert stored > len(data), "the defect map counts too"
+    assert stored > models + len(data), "the defect map counts too"
     limit(client, stored_bytes=stored + 1)
     refused = post(client, frame(seed=2))
     assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (507, "storage-quota")
     assert used(client) == (1, stored)
+
+
+def test_all_that_is_stored_counts_until_it_is_taken_away(
+    client: httpx.Client, promoted: Home, frame: Frame, eventually: Callable[..., None]
+) -> None:
+    folders = (promoted.packages, promoted.mlflow_artifacts)
+    models = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+    eventually(lambda: used(client) == (0, models))
+    frame_id = post(client, frame(seed=1)).json()["id"]
+    _, before = used(client)
+    mask = cv2.imencode(".png", np.zeros((64, 64), np.uint8))[1].tobytes()
+    for _ in range(2):
+        assert client.put(f"/v1/frames/{frame_id}/mask", content=mask).status_code == 200
+    mask_bytes = len(client.get(f"/v1/frames/{frame_id}/mask").content)
+    assert used(client)[1] == before + mask_bytes
+    picture = frame(seed=2)
+    for with_class in (False, True):  # an image is taken out, then one goes with its class
+        given = {"content": picture, "params": {"kind": "example"}, "headers": PNG}
+        image = client.post("/v1/defect-classes/scratch/uploads", **given).json()["id"]
+        assert used(client)[1] == before + mask_bytes + len(picture)
+        gone = "/v1/defect-classes/scratch" if with_class else f"/v1/defect-classes/images/{image}"
+        assert client.delete(gone).status_code == 204
+        assert used(client)[1] == before + mask_bytes
+
+
+def test_frames_of_the_open_inference_protocol_count_as_any(client: httpx.Client) -> None:
+    limit(client, frames_per_day=3, stored_bytes=0)  # nothing of them is stored
+    tensor = {"name": "frame", "datatype": "UINT8", "shape": [2, 64, 64, 3], "data": [128] * (2 * 64 * 64 * 3)}
+    answers = [client.post("/v2/models/blob/infer", json={"inputs": [tensor]}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert answers[1].json()["type"].endswith("frames-quota")
+    assert used(client)[0] == 2
 
 
 def test_an_organisation_sees_its_own_and_sets_none(client: httpx.Client, frame: Frame) -> None:

@@ -4,14 +4,19 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from datetime import time as day_time
+from typing import TYPE_CHECKING
 
 import structlog
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from trialsight.errors import TrialsightError
 from trialsight_serving.problems import Problem
 from trialsight_serving.store.database import Database
-from trialsight_serving.store.usage import Usage, all_usage, today, usage_of
+from trialsight_serving.store.usage import QuotaError, Usage, all_usage, count_inspected, today, usage_of
+
+if TYPE_CHECKING:
+    from trialsight_serving.service import Service
 
 log = structlog.get_logger(__name__)
 _FRESH_S = 1.0
@@ -61,6 +66,31 @@ class Meter:
             return None
         self._known[organisation] = time.monotonic(), found
         return found
+
+
+async def check_frames(service: "Service", organisation: str) -> None:
+    """Raises Problem 429 where no more frame may be looked at, though nothing of it would be stored."""
+    used_up = await service.meter.used_up(organisation)
+    if used_up is not None and (frames := used_up.storing_nothing()).over(1):
+        raise quota_problem(frames, 1)
+
+
+async def count_frames(service: "Service", organisation: str, frames: int) -> None:
+    """Of which nothing is stored. Raises Problem: 429 beyond the quota, 503 where the store doesn't answer."""
+    by, limited = service.results.counted_by, service.meter.is_limited(organisation)
+
+    def work(connection: Connection) -> None:
+        count_inspected(connection, organisation, by, frames, limited=limited)
+
+    try:
+        await asyncio.wrap_future(service.writer.submit(work))
+    except QuotaError as error:
+        raise quota_problem(error.usage) from error
+    except (OSError, SQLAlchemyError, RuntimeError) as error:
+        log.error("frames not counted", organisation=organisation, problem=str(error))
+        detail = "the store does not count the frames; uncounted none is answered"
+        again = {"Retry-After": "5"}
+        raise Problem(503, "store-unavailable", "The frames can't be counted", detail, headers=again) from error
 
 
 def next_day(usage: Usage) -> datetime:

@@ -151,7 +151,7 @@ async def _add(
         if all(one.name != name for one in list_classes(connection, who.organisation)):
             return None
         now = datetime.now(UTC)
-        image = ClassImage(new_id(), name, kind, sha256, *size_px, frame_id, note, who.name, now, paths)
+        image = ClassImage(new_id(), name, kind, sha256, *size_px, frame_id, note, who.name, now, paths, len(data))
         add_image(connection, who.organisation, image)
         return image
 

@@ -42,7 +42,8 @@ async def put_mask(frame_id: FrameId, request: Request, service: ServiceDep, who
     png, area_px, now = encode_mask(mask), int(np.count_nonzero(mask)), datetime.now(UTC)
 
     def write(connection: Connection, name: str) -> MaskRecord:
-        return insert_mask(connection, who.organisation, frame.part_id, frame_id, name, area_px, who.name, now)
+        drawn = (name, area_px, who.name, now, len(png))
+        return insert_mask(connection, who.organisation, frame.part_id, frame_id, *drawn)
 
     return _mask_out(await keep(service, png, write))
 

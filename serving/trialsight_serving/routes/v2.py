@@ -1,7 +1,8 @@
 """Open Inference Protocol version 2, so that KServe's and Triton's clients work unchanged.
 
 It gives the graph's own numbers, without thresholds: no verdict, so nothing is stored and no part is recorded. Frames
-come prepared (the card's width, height and crop). They wait in a queue of their own, as a line's do.
+come prepared (the card's width, height and crop). They wait in a queue of their own, as a line's do, and count towards
+the organisation's quota.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from trialsight import __version__
 from trialsight.detector import INPUT, OUTPUTS
+from trialsight_serving.access.meter import check_frames, count_frames
 from trialsight_serving.admission import Ticket, lane
 from trialsight_serving.deps import GraphDep, ServiceDep
 from trialsight_serving.models.manager import ModelManager
@@ -35,7 +37,7 @@ _PROBLEMS = problems(
         400: "Not a valid inference request",
         404: "No such model, or it is not loaded",
         413: "Over the byte limit",
-        429: "Too many wait; see Retry-After",
+        429: "Too many wait, or the frame quota is used up; see Retry-After",
         503: "The deadline passed before its turn came",
     }
 )
@@ -189,14 +191,16 @@ async def infer(
     header_length: Annotated[str | None, Header(alias=HEADER_LENGTH)] = None,
     x_deadline_ms: Annotated[int | None, Header(ge=1, le=3_600_000)] = None,
 ) -> Response:
-    """The graph's raw `defect_map` and `score`; nothing is judged or stored."""
+    """The graph's raw `defect_map` and `score`; nothing is judged or stored. Frames count as any line's do."""
     model = _find(service.tenants.of(who.organisation), name, version)
     deadline_s = (x_deadline_ms or model.card.deadline_ms) / 1000
+    await check_frames(service, who.organisation)
     with service.admission.admit(lane(who.organisation, QUEUE), deadline_s) as ticket:
         body = await read_limited(request, service.settings.max_body_bytes, service.settings.body_timeout_s)
         size = model.card.preparation
         wanted = await asyncio.to_thread(parse_request, body, header_length, (size.width_px, size.height_px))
         found = await _run(service, model, ticket, wanted)
+    await count_frames(service, who.organisation, len(wanted.frames))
     answer, headers = await asyncio.to_thread(encode_answer, wanted, name, model.version, found)
     return Response(answer, headers=headers)
 

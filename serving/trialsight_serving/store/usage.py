@@ -1,7 +1,8 @@
-"""What organisations may use, and have used: frames a day, and the bytes of their pictures and defect maps.
+"""What organisations may use, and have used: frames a day, and the bytes that they store.
 
 A day is UTC's. It has a row for each process that counts, so that on PostgreSQL none waits for another; what is asked
-for is their sum. Bytes are counted as if each frame's files were its own, though equal ones are stored once.
+for is their sum. Bytes are those of pictures, defect maps, masks, images of the defect book (as if each row's files
+were its own, though equal ones are stored once) and models.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -40,6 +41,7 @@ _ALL = (
 )
 _ONE = _ALL.where(organisations.c.id == sa.bindparam("organisation"))
 _REMOVER = "retention"  # one process at a time does that
+_PEOPLE = "people"
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,11 @@ class Usage:
             "stored_bytes": self.stored_bytes,
         }
         limits = asdict(self.quota)
-        return [name for name, count in used.items() if limits[name] is not None and count + room_for > limits[name]]
+        return [name for name, used_ in used.items() if limits[name] is not None and used_ + room_for > limits[name]]
+
+    def storing_nothing(self) -> "Usage":
+        """As it is to be judged where nothing is stored."""
+        return replace(self, quota=replace(self.quota, stored_bytes=None))
 
 
 @dataclass(frozen=True)
@@ -96,15 +102,28 @@ class QuotaError(Exception):
 def count_frame(connection: Connection, counted_by: str, record: FrameRecord, *, limited: bool) -> None:
     """In the transaction that stores the frame. Raises QuotaError where `limited` and it would pass a limit."""
     day = today()
-    _count(connection, record.organisation_id, day, counted_by, frames=1, bytes=record.stored_bytes)
+    count(connection, record.organisation_id, day, counted_by, frames=1, bytes=record.stored_bytes)
     if limited and (found := usage_of(connection, record.organisation_id, day)).over():
         raise QuotaError(found)
 
 
+def count_inspected(connection: Connection, organisation: str, counted_by: str, frames: int, *, limited: bool) -> None:
+    """Frames of which nothing is stored. Raises QuotaError where `limited` and they would pass a limit of frames."""
+    day = today()
+    count(connection, organisation, day, counted_by, frames=frames)
+    if limited and (found := usage_of(connection, organisation, day)).storing_nothing().over():
+        raise QuotaError(found.storing_nothing())
+
+
+def count_stored(connection: Connection, organisation: str, size: int) -> None:
+    """In the transaction that stores what a person drew or added."""
+    count(connection, organisation, today(), _PEOPLE, bytes=size)
+
+
 def count_removed(connection: Connection, organisation: str, size: int) -> None:
-    """In the transaction that deletes frames of `size` bytes together."""
+    """In the transaction that deletes rows whose files have `size` bytes together."""
     if size:
-        _count(connection, organisation, today(), _REMOVER, removed_bytes=size)
+        count(connection, organisation, today(), _REMOVER, removed_bytes=size)
 
 
 def today() -> date:
@@ -153,6 +172,7 @@ def changed(quota: Quota, **limits: int | None) -> Quota:
     return replace(quota, **{name: value for name, value in limits.items() if value is not None})
 
 
-def _count(connection: Connection, organisation: str, day: date, counted_by: str, **counts: Any) -> None:
+def count(connection: Connection, organisation: str, day: date, counted_by: str, **counts: Any) -> None:
+    """`counts`: frames, bytes, removed_bytes. `counted_by`: each writer has a row of its own, so that none waits."""
     zero = {"frames": 0, "bytes": 0, "removed_bytes": 0}
     connection.execute(_COUNT, {"organisation": organisation, "day": day, "counted_by": counted_by} | zero | counts)

@@ -17,7 +17,8 @@ ORPHANS = {
     "a key without its frame": "SELECT key FROM idempotency_keys WHERE frame_id NOT IN (SELECT id FROM frames)",
     "a frame without its key": "SELECT id FROM frames WHERE id NOT IN (SELECT frame_id FROM idempotency_keys)",
     "frames counted that aren't there, or the other way round": (
-        "SELECT frames, bytes FROM (SELECT sum(frames) AS frames, sum(bytes) AS bytes FROM usage_by_day) "
+        "SELECT frames, bytes FROM (SELECT sum(frames) AS frames, sum(bytes) AS bytes FROM usage_by_day "
+        "WHERE counted_by <> 'models') "
         "EXCEPT SELECT count(*), sum(stored_bytes) FROM frames"
     ),
     "a part seen twice": "SELECT part FROM frames GROUP BY part HAVING count(*) > 1",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -10,7 +11,11 @@ from trialsight_serving.access.organisations import add_organisation
 from trialsight_serving.store import audit, usage
 from trialsight_serving.store.database import Database
 from trialsight_serving.store.frames import FrameRecord, insert_frame
-from trialsight_serving.store.tables import ORGANISATION
+from trialsight_serving.store.images import name_of
+from trialsight_serving.store.images.local import LocalImages
+from trialsight_serving.store.review.masks import insert_mask
+from trialsight_serving.store.tables import ORGANISATION, uncounted
+from trialsight_serving.store.upkeep.recount import recount
 from trialsight_serving.store.upkeep.retention import Policy, remove_old
 from trialsight_serving.store.usage import Quota, QuotaError, all_usage, count_frame, set_quota, usage_by_day, usage_of
 
@@ -74,3 +79,30 @@ def test_what_retention_deletes_is_room_again(database: Database, make_record: M
         left = usage_of(connection, ORGANISATION)
         assert (left.frames_today, left.stored_bytes) == (2, 50)
         assert [(one.bytes, one.removed_bytes) for one in usage_by_day(connection, ORGANISATION, 1)] == [(100, 50)]
+
+
+def test_what_was_stored_before_it_was_counted_is_counted_once(
+    database: Database, make_record: Make, tmp_path: Path
+) -> None:
+    images = LocalImages(tmp_path)
+    files = [name_of(data) for data in (b"picture", b"map", b"mask")]
+    for name, data in zip(files, (b"picture", b"map", b"mask"), strict=True):
+        images.put(data, name)
+    day = date(2026, 3, 4)
+    at = datetime(2026, 3, 4, 23, tzinfo=UTC)
+    with database.write() as connection:
+        for number in (1, 2, 3):
+            made = make_record(number, part=f"P-{number}", received_at=at, image_sha256=files[0], map_sha256=files[1])
+            stored = insert_frame(connection, made, None)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(usage, "today", lambda: day)
+            insert_mask(connection, ORGANISATION, stored.part_id, stored.id, files[2], 0, "li", at, 0)
+        rows = [("frames", f"{number:032x}") for number in (1, 2, 3)] + [("frames", "gone"), ("masks", "1")]
+        connection.execute(uncounted.insert(), [{"kind": kind, "row_id": row} for kind, row in rows])
+    assert recount(database, database.transact, images, 5) == len(rows)
+    assert recount(database, database.transact, images, 5) == 0
+    with database.read() as connection:
+        then = usage_of(connection, ORGANISATION, day)
+        assert (then.frames_today, then.stored_bytes) == (3, 3 * len(b"picturemap") + len(b"mask"))
+        sizes = connection.execute(sa.text("SELECT stored_bytes FROM frames")).scalars().all()
+        assert set(sizes) == {len(b"picturemap")}, "so retention gives that much back"

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from trialsight_serving.store import audit
 from trialsight_serving.store.tables import class_images
 from trialsight_serving.store.upkeep.purge import note_unneeded
+from trialsight_serving.store.usage import count_removed, count_stored
 
 
 class ImageKind(StrEnum):
@@ -35,6 +36,7 @@ class ClassImage:
     added_by: str
     added_at: datetime
     outlines: list[str] = field(default_factory=list)
+    stored_bytes: int = 0
 
     @property
     def subject(self) -> str:
@@ -57,12 +59,14 @@ def find_image(connection: Connection, organisation: str, image_id: str) -> Clas
 def add_image(connection: Connection, organisation: str, image: ClassImage) -> None:
     connection.execute(class_images.insert(), {"organisation_id": organisation, **vars(image)})
     new = {"image": image.id, "kind": image.kind, "sha256": image.sha256, "note": image.note}
+    count_stored(connection, organisation, image.stored_bytes)
     audit.record(connection, organisation, image.added_by, "defect_image.added", image.subject, None, new)
 
 
 def remove_image(connection: Connection, organisation: str, image: ClassImage, *, who: str) -> None:
     connection.execute(class_images.delete().where(class_images.c.id == image.id))
     note_unneeded(connection, [image.sha256])
+    count_removed(connection, organisation, image.stored_bytes)
     old = {"image": image.id, "kind": image.kind, "sha256": image.sha256, "note": image.note}
     audit.record(connection, organisation, who, "defect_image.removed", image.subject, old)
 
@@ -70,7 +74,9 @@ def remove_image(connection: Connection, organisation: str, image: ClassImage, *
 def drop_images(connection: Connection, organisation: str, defect_class: str) -> None:
     """With the class that they show."""
     mine = (class_images.c.organisation_id == organisation) & (class_images.c.defect_class == defect_class)
-    note_unneeded(connection, connection.execute(sa.select(class_images.c.sha256).where(mine)).scalars())
+    gone = connection.execute(sa.select(class_images.c.sha256, class_images.c.stored_bytes).where(mine)).all()
+    note_unneeded(connection, [one.sha256 for one in gone])
+    count_removed(connection, organisation, sum(one.stored_bytes for one in gone))
     connection.execute(class_images.delete().where(mine))
 
 

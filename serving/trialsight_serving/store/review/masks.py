@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from trialsight_serving.store import audit
 from trialsight_serving.store.tables import masks
+from trialsight_serving.store.usage import count_stored
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ def insert_mask(
     area_px: int,
     drawn_by: str,
     drawn_at: datetime,
+    stored_bytes: int,
 ) -> MaskRecord:
-    """Append; the same mask by the same person as the newest one changes nothing and gives that one."""
+    """Append, and count; the same mask by the same person as the newest one changes nothing and gives that one."""
     newest = masks_of(connection, organisation, part_id).get(frame_id)
     if newest is not None and (newest.sha256, newest.drawn_by) == (sha256, drawn_by):
         return newest
@@ -62,9 +64,11 @@ def insert_mask(
         "area_px": area_px,
         "drawn_by": drawn_by,
         "drawn_at": drawn_at,
+        "stored_bytes": stored_bytes,
     }
     inserted = connection.execute(masks.insert(), {"organisation_id": organisation, **values})
     assert inserted.inserted_primary_key is not None
+    count_stored(connection, organisation, stored_bytes)
     old = None if newest is None else {"mask": newest.sha256}
     new = {"frame": frame_id, "mask": sha256, "area_px": area_px}
     audit.record(connection, organisation, drawn_by, "part.masked", f"part/{part_id}", old, new, drawn_at)
@@ -78,6 +82,6 @@ def masks_of(connection: Connection, organisation: str, part_id: str) -> dict[st
 
 def all_masks_of(connection: Connection, organisation: str, part_id: str) -> list[MaskRecord]:
     """Oldest first."""
-    columns = [column for column in masks.c if column.name != "organisation_id"]
+    columns = [column for column in masks.c if column.name not in ("organisation_id", "stored_bytes")]
     query = sa.select(*columns).where(masks.c.organisation_id == organisation, masks.c.part_id == part_id)
     return [MaskRecord(*row) for row in connection.execute(query.order_by(masks.c.id))]

@@ -5,6 +5,7 @@ from trialsight_serving.store.tables.access import api_keys as api_keys
 from trialsight_serving.store.tables.access import login_failures as login_failures
 from trialsight_serving.store.tables.access import organisations as organisations
 from trialsight_serving.store.tables.access import sessions as sessions
+from trialsight_serving.store.tables.access import uncounted as uncounted
 from trialsight_serving.store.tables.access import usage as usage
 from trialsight_serving.store.tables.access import users as users
 from trialsight_serving.store.tables.drift import drift_alarms as drift_alarms

@@ -16,7 +16,7 @@ organisations = sa.Table(
     sa.Column("stored_bytes", sa.BigInteger),
 )
 
-# What an organisation had inspected on a day (UTC's), as each process counted it, and what retention took away.
+# What an organisation had inspected and stored on a day (UTC's), as each process counted it, and what was taken away.
 usage = sa.Table(
     "usage_by_day",
     metadata,
@@ -26,6 +26,14 @@ usage = sa.Table(
     sa.Column("frames", sa.BigInteger, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("removed_bytes", sa.BigInteger, nullable=False),
+)
+
+# Rows of tables (`kind`) that were stored before they were counted; empty once `recount` has been through.
+uncounted = sa.Table(
+    "uncounted",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("row_id", sa.String(32), primary_key=True),
 )
 
 # `lines`: the only ones that the key may use, null for all. A revoked key stays, so that the audit can name it.

@@ -39,6 +39,7 @@ masks = sa.Table(
     sa.Column("area_px", sa.BigInteger, nullable=False),
     sa.Column("drawn_by", sa.String(200), nullable=False),
     sa.Column("drawn_at", UtcTime, nullable=False),
+    sa.Column("stored_bytes", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("ix_masks_part", "part_id", "id"),
     sa.Index("ix_masks_file", "sha256"),
 )
@@ -73,6 +74,7 @@ class_images = sa.Table(
     sa.Column("note", sa.Text, nullable=False, server_default=""),
     sa.Column("added_by", sa.String(200), nullable=False),
     sa.Column("added_at", UtcTime, nullable=False),
+    sa.Column("stored_bytes", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("ix_class_images_class", "organisation_id", "defect_class", "added_at"),
     sa.Index("ix_class_images_file", "sha256"),
 )

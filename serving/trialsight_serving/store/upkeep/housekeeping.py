@@ -1,5 +1,5 @@
-"""What a service does for itself once a minute: anchor the audit record, make room, take away what nobody needs; once
-a day what reads the whole store."""
+"""What a service does for itself once a minute: anchor the audit record, make room, take away what nobody needs, count
+what counts nobody else; once a day what reads the whole store."""
 
 import json
 import threading
@@ -23,7 +23,9 @@ from trialsight_serving.store.database import Database, Transact
 from trialsight_serving.store.images import ImageStore
 from trialsight_serving.store.tables import idempotency_keys
 from trialsight_serving.store.upkeep.leader import Leader
+from trialsight_serving.store.upkeep.models_size import count_models
 from trialsight_serving.store.upkeep.purge import note_orphans, purge
+from trialsight_serving.store.upkeep.recount import recount
 from trialsight_serving.store.upkeep.retention import Policy, Removed, remove_old, remove_oldest
 from trialsight_serving.store.upkeep.space import Space
 from trialsight_serving.store.upkeep.statistics import refresh_statistics
@@ -31,6 +33,7 @@ from trialsight_serving.store.upkeep.statistics import refresh_statistics
 log = structlog.get_logger(__name__)
 LOCK = 0x7472_6964
 _SWEEP = timedelta(days=1)
+_RECOUNT_S = 5.0  # of each round, as long as there is something
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -87,6 +90,9 @@ class Housekeeping:
             self._transact(refresh_statistics)
             note_orphans(self._transact, self._images, now)
             self._swept_at = now
+        count_models(self._transact, self._settings.paths)
+        if counted := recount(self._database, self._transact, self._images, _RECOUNT_S):
+            log.info("counted what was stored before it was counted", rows=counted)
         files, freed = purge(self._transact, self._images, now)
         if removed.frames or files:
             log.info("made room", parts=removed.parts, frames=removed.frames, bytes=freed)
