@@ -82,6 +82,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         lambda: sum(fault.alias != PREVIOUS for one in tenants.all() for fault in one.faults.values()),
     )
     metrics.registry.register(Standing(database, space, outbox, tenants.all))
+    hand_on = partial(enqueue, targets=settings.outbox, traceparent=tracing.traceparent)
     admission = Admission(settings.workers, settings.queue_limit)
     shadow = Shadow(tenants, writer, metrics, lambda: admission.has_spare)
     service = Service(
@@ -89,7 +90,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         database=database,
         writer=writer,
         images=images,
-        results=Results(writer, images, disks, partial(enqueue, targets=settings.outbox)),
+        results=Results(writer, images, disks, hand_on),
         outbox=outbox,
         space=space,
         meter=meter,

@@ -1,7 +1,7 @@
 """A frame's way as OpenTelemetry spans, where a collector is named; else nothing, and nothing is imported.
 
 The camera's `traceparent` (W3C Trace Context) is taken over, so its own span and ours make one trace. Spans: frame, and
-in it read, admission, decode, run, post, store; outbox once a message of it was handed on.
+in it read, admission, decode, run, post, store; outbox once a message of it was handed on, be it after a restart.
 """
 
 import os
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
-_REMEMBERED = 10_000  # results whose messages may still join their trace
+    from trialsight_serving.outbox.queue import Message
+
+_REMEMBERED = 1_000  # results that are about to be stored: far more than can be on their way at once
 _TIMEOUT_S = 5
 
 
@@ -51,8 +53,12 @@ class Tracing:
     def frame(self, headers: Mapping[str, str], line: str) -> FrameTrace:  # noqa: ARG002
         return FrameTrace()
 
-    def handed_on(self, target: str, result_ids: Sequence[str], began_ns: int) -> None:
-        """Messages of these results reached their target."""
+    def traceparent(self, result_id: str) -> str | None:  # noqa: ARG002
+        """Of the frame whose result is about to be stored; None where it is not traced."""
+        return None
+
+    def handed_on(self, target: str, messages: Sequence["Message"], began_ns: int) -> None:
+        """These reached their target."""
 
     def close(self) -> None:
         """Sends what is left."""
@@ -103,13 +109,19 @@ class _Live(Tracing):
         span = self._tracer.start_span("frame", parent, SpanKind.SERVER, {"trialsight.line": line})
         return _LiveFrame(self, span) if span.is_recording() else FrameTrace()
 
-    def handed_on(self, target: str, result_ids: Sequence[str], began_ns: int) -> None:
+    def traceparent(self, result_id: str) -> str | None:
+        carrier: dict[str, str] = {}
+        if (context := self._contexts.get(result_id)) is not None:
+            self._propagator.inject(carrier, context)
+        return carrier.get("traceparent")
+
+    def handed_on(self, target: str, messages: Sequence["Message"], began_ns: int) -> None:
         from opentelemetry.trace import SpanKind
 
-        for result_id in result_ids:
-            context = self._contexts.get(result_id)
-            if context is not None:  # its frame was traced, and not too long ago
-                given = {"trialsight.target": target, "trialsight.result": result_id}
+        for message in messages:
+            if message.traceparent is not None:
+                context = self._propagator.extract({"traceparent": message.traceparent})
+                given = {"trialsight.target": target, "trialsight.result": message.result_id}
                 self._tracer.start_span("outbox", context, SpanKind.PRODUCER, given, start_time=began_ns).end()
 
     def close(self) -> None:

@@ -17,15 +17,18 @@ PNG = {"Content-Type": "image/png"}
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 Serve = Callable[..., httpx.Client]
 Span = dict[str, Any]
+Collected = tuple[str, list[Span], list[str | None]]
 
 
 @pytest.fixture
-def collector() -> Iterator[tuple[str, list[Span]]]:
-    """An OTLP/HTTP collector on loopback, and the spans that it got; `/hook` takes webhooks."""
+def collector() -> Iterator[Collected]:
+    """An OTLP/HTTP collector on loopback, and the spans that it got; `/hook` takes webhooks, whose `traceparent`s come
+    last."""
     pytest.importorskip("opentelemetry.sdk", reason="OpenTelemetry is not installed")
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     spans: list[Span] = []
+    hooked: list[str | None] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -35,6 +38,8 @@ def collector() -> Iterator[tuple[str, list[Span]]]:
                     service = {one.key: one.value.string_value for one in resource.resource.attributes}
                     for scope in resource.scope_spans:
                         spans.extend(span_of(one) | {"service": service["service.name"]} for one in scope.spans)
+            else:
+                hooked.append(self.headers["traceparent"])
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -45,7 +50,7 @@ def collector() -> Iterator[tuple[str, list[Span]]]:
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", spans
+    yield f"http://127.0.0.1:{server.server_port}", spans, hooked
     server.shutdown()
     thread.join()
     server.server_close()
@@ -66,9 +71,9 @@ def span_of(span: Any) -> Span:
 
 
 def test_a_frame_s_way_from_the_camera_s_span_to_its_receiver(
-    promoted: Home, serve: Serve, bad: bytes, collector: tuple[str, list[Span]], eventually: Callable[..., None]
+    promoted: Home, serve: Serve, bad: bytes, collector: Collected, eventually: Callable[..., None]
 ) -> None:
-    url, spans = collector
+    url, spans, _ = collector
     target = {"kind": "webhook", "name": "mes", "url": f"{url}/hook", "secret": "whsec_" + "MTIzNDU2Nzg" * 4}
     given = PNG | {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "camera=1"}
     with serve(promoted, otlp_endpoint=url, outbox=[target]) as client:
@@ -96,10 +101,29 @@ def test_a_frame_s_way_from_the_camera_s_span_to_its_receiver(
     assert second["attributes"]["error.type"] == "frame-not-an-image"
 
 
-def test_what_the_camera_does_not_sample_is_not_traced(
-    promoted: Home, serve: Serve, bad: bytes, collector: tuple[str, list[Span]], monkeypatch: pytest.MonkeyPatch
+def test_a_message_that_waits_for_a_restart_still_belongs_to_its_frame_s_trace(
+    promoted: Home, serve: Serve, bad: bytes, collector: Collected, eventually: Callable[..., None]
 ) -> None:
-    url, spans = collector
+    url, spans, hooked = collector
+    target = {"kind": "webhook", "name": "mes", "url": "http://127.0.0.1:9", "secret": "whsec_" + "MTIzNDU2Nzg" * 4}
+    with serve(promoted, otlp_endpoint=url, outbox=[target]) as client:
+        given = PNG | {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+        posted = client.post(FRAMES, content=bad, headers=given).json()
+        eventually(lambda: client.get("/v1/outbox").json()["targets"][0]["problem"] is not None)
+    frame = next(span for span in spans if span["name"] == "frame")
+    assert "outbox" not in {span["name"] for span in spans}
+    with serve(promoted, otlp_endpoint=url, outbox=[target | {"url": f"{url}/hook"}]) as client:
+        eventually(lambda: client.get("/v1/outbox").json()["targets"][0]["delivered"] == 1)
+    handed_on = next(span for span in spans if span["name"] == "outbox")
+    assert (handed_on["trace"], handed_on["parent"]) == (TRACE, frame["id"])
+    assert handed_on["attributes"] == {"trialsight.target": "mes", "trialsight.result": posted["id"]}
+    assert hooked == [f"00-{TRACE}-{frame['id']}-01"], "the receiver can go on with it"
+
+
+def test_what_the_camera_does_not_sample_is_not_traced(
+    promoted: Home, serve: Serve, bad: bytes, collector: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, spans, _ = collector
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
     monkeypatch.setenv("OTEL_SERVICE_NAME", "line-1")
     with serve(promoted) as client:

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from trialsight_serving.outbox.queue import oldest, remove, waiting_lines
+from trialsight_serving.outbox.queue import Message, oldest, remove, waiting_lines
 from trialsight_serving.outbox.sending import Sender, Sent, make_sender
 from trialsight_serving.outbox.targets import Target
 from trialsight_serving.store.database import Database
@@ -53,7 +53,7 @@ class TargetState:
 
 
 class Drainer:
-    """`handed_on(target, result ids, began_ns)` hears of each batch that was delivered."""
+    """`handed_on(target, messages, began_ns)` hears of each batch that was delivered."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Drainer:
         database: Database,
         writer: Writer,
         lock: Path,
-        handed_on: Callable[[str, Sequence[str], int], None] = lambda *_: None,
+        handed_on: Callable[[str, Sequence[Message], int], None] = lambda *_: None,
     ) -> None:
         self._database, self._writer, self._handed_on = database, writer, handed_on
         self._leader = Leader(database, lock, _LOCK)
@@ -151,7 +151,7 @@ class _Worker:
         began_ns = time.time_ns()
         sent = sender.send(messages)
         if sent.done:
-            delivered = [message.result_id for message in messages if message.id in set(sent.done)]
+            delivered = [message for message in messages if message.id in set(sent.done)]
             self._drainer._handed_on(self._target.name, delivered, began_ns)
             self._drainer._writer.submit(partial(remove, ids=sent.done)).result()
             self.state = replace(self.state, delivered=self.state.delivered + len(sent.done))

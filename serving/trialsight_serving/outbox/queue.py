@@ -1,6 +1,6 @@
 """The outbox table: a row for each message and target, written with the result itself, gone once it is delivered."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ RESULT, ALARM = "result", "alarm"
 @dataclass(frozen=True)
 class Message:
     """`text`: JSON. `result_id`: the same on every attempt, so that a receiver can tell a repetition. `kind`: of a
-    result, or of an alarm."""
+    result, or of an alarm. `traceparent` (W3C Trace Context): its frame's span, None where nobody traced it."""
 
     id: int
     line: str
@@ -27,6 +27,7 @@ class Message:
     text: str
     created_at: datetime
     kind: str = RESULT
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,19 @@ class Waiting:
     oldest_at: datetime
 
 
-def enqueue(connection: Connection, record: FrameRecord, key: str | None, targets: Sequence[Target]) -> None:
-    """In the result's own transaction: either both are stored or neither."""
+def enqueue(
+    connection: Connection,
+    record: FrameRecord,
+    key: str | None,
+    targets: Sequence[Target],
+    traceparent: Callable[[str], str | None] = lambda _: None,
+) -> None:
+    """In the result's own transaction: either both are stored or neither. `traceparent`: by the result's id."""
     wanted = [target for target in targets if target.wants(record.organisation_id, record.line, record.verdict)]
     if wanted:
         text = message_text(record, key)
-        enqueue_text(connection, RESULT, record.organisation_id, record.line, record.id, text, wanted)
+        trace = traceparent(record.id)
+        enqueue_text(connection, RESULT, record.organisation_id, record.line, record.id, text, wanted, trace)
 
 
 def enqueue_text(
@@ -52,6 +60,7 @@ def enqueue_text(
     message_id: str,
     text: str,
     wanted: Sequence[Target],
+    traceparent: str | None = None,
 ) -> None:
     common = {
         "kind": kind,
@@ -60,6 +69,7 @@ def enqueue_text(
         "result_id": message_id,
         "message": text,
         "created_at": datetime.now(UTC),
+        "traceparent": traceparent,
     }
     if wanted:
         connection.execute(outbox.insert(), [common | {"target": target.name} for target in wanted])
@@ -75,9 +85,11 @@ def waiting_lines(connection: Connection, target: str) -> list[str]:
 
 
 def oldest(connection: Connection, target: str, line: str, limit: int) -> list[Message]:
-    columns = outbox.c.id, outbox.c.line, outbox.c.result_id, outbox.c.message, outbox.c.created_at, outbox.c.kind
-    query = sa.select(*columns).where(outbox.c.target == target, outbox.c.line == line).order_by(outbox.c.id)
+    query = sa.select(*_MESSAGE).where(outbox.c.target == target, outbox.c.line == line).order_by(outbox.c.id)
     return [Message(*row) for row in connection.execute(query.limit(limit))]
+
+
+_MESSAGE = tuple(outbox.c[name] for name in ("id", "line", "result_id", "message", "created_at", "kind", "traceparent"))
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> None:

@@ -59,6 +59,8 @@ class WebhookSender:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": sign(self._key, message.result_id, timestamp, body),
         }
+        if message.traceparent is not None:
+            headers["traceparent"] = message.traceparent
         wait = dict.fromkeys(("connect", "read", "write", "pool"), self._target.timeout_s)
         more = {"timeout": wait}
         with self._pool.stream("POST", self._target.url, headers=headers, content=body, extensions=more) as answer:

@@ -119,6 +119,7 @@ outbox = sa.Table(
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False, server_default="result"),
+    sa.Column("traceparent", sa.String(64)),
     sa.Index("ix_outbox_target", "target", "line", "id"),
 )
 
