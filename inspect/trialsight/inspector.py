@@ -18,6 +18,7 @@ from trialsight.errors import FrameError, FrameFault, PackageError
 from trialsight.health import measure
 from trialsight.image import ImageHeader, Limits, check_header
 from trialsight.judge import Judge
+from trialsight.naming import Naming
 from trialsight.package import FP32, GOLDEN, Package, load_package
 from trialsight.prepare import Prepared, Preparer
 from trialsight.reason import Reason
@@ -86,6 +87,7 @@ class Inspector:
             blank = np.zeros((preparation.height_px, preparation.width_px, 3), np.uint8)
             seen = self._detector.run(blank)
             self.map_shape = (seen.defect_map.shape[0], seen.defect_map.shape[1])
+            _check_classes(package.card.judging.naming, seen)
             self._judge = Judge(package.card, self.map_shape)
             self._observe = Observer(self._good_picture())
         except Exception as error:  # ONNX Runtime's exceptions share no base class
@@ -159,7 +161,7 @@ class Inspector:
             return _no_verdict(Reason("not_finite"), prepared, thresholds, timings, observe)
         if (fault := self._judge.unlike(seen.embedding)) is not None:
             return _no_verdict(fault, prepared, thresholds, timings, observe, seen.embedding)
-        judged = self._judge(seen.defect_map, seen.score, prepared, thresholds)
+        judged = self._judge(seen.defect_map, seen.score, prepared, thresholds, seen.class_map)
         timings["post"] = _ms(inferred, time.perf_counter())
         return Inspection(
             verdict=judged.ruling.verdict,
@@ -196,6 +198,14 @@ def _no_verdict(
         embedding=embedding,
         observe=observe,
     )
+
+
+def _check_classes(naming: Naming | None, seen: Output) -> None:
+    if naming is None:
+        return
+    planes = 0 if seen.class_map is None else len(seen.class_map)
+    if planes != len(naming.classes):
+        raise ValueError(f"the card names {len(naming.classes)} classes, the graph gives {planes}")
 
 
 def _check_array(frame: NDArray[np.uint8]) -> None:

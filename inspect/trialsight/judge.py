@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from trialsight.card import Card
 from trialsight.geometry.register import Pose
 from trialsight.health import Health, find_fault
+from trialsight.naming import ClassMap
 from trialsight.prepare import Prepared
 from trialsight.reason import Reason
 from trialsight.regions import Region, find_regions
@@ -56,14 +57,22 @@ class Judge:
         return self._judging.likeness.fault(embedding)
 
     def __call__(
-        self, defect_map: NDArray[np.float32], score: float, prepared: Prepared, thresholds: Thresholds
+        self,
+        defect_map: NDArray[np.float32],
+        score: float,
+        prepared: Prepared,
+        thresholds: Thresholds,
+        class_map: NDArray[np.float32] | None = None,
     ) -> Judged:
         judging, size = self._judging, prepared.frame_size_px
         window = self._preparation.crop_px or (0, 0, *size)
         if self._mask is not None:
             score = float(defect_map[self._mask].max())
             defect_map = np.where(self._mask, defect_map, np.float32(0))
-        regions = find_regions(defect_map, thresholds.region, window, judging.scale, judging.morphology)
+        classes = None
+        if judging.naming is not None and class_map is not None:
+            classes = ClassMap(judging.naming, class_map, defect_map)
+        regions = find_regions(defect_map, thresholds.region, window, judging.scale, judging.morphology, classes)
         ruling = rule_on(score, regions, thresholds, judging.rules, judging.zones)
         if prepared.pose is not None:
             regions = tuple(_moved(region, prepared.pose, size[0]) for region in regions)

@@ -12,6 +12,7 @@ from trialsight.geometry.scale import Scale
 from trialsight.geometry.shapes import Shape, rasterise
 from trialsight.health import HealthLimits
 from trialsight.likeness import Likeness
+from trialsight.naming import Naming
 from trialsight.regions import Morphology
 from trialsight.rules import Rule, check_rules
 
@@ -22,7 +23,7 @@ class Judging:
 
     `roi` None: the whole frame counts. `ignore`: zones that never do. `zones`: named for the rules. `health` None:
     every picture is taken as fit. `likeness` None: any product is. `frozen_after`: so many identical frames in a row
-    are a frozen camera; None: never.
+    are a frozen camera; None: never. `naming` None: regions have no class.
     """
 
     scale: Scale | None = None
@@ -34,6 +35,7 @@ class Judging:
     health: HealthLimits | None = None
     likeness: Likeness | None = None
     frozen_after: int | None = None
+    naming: Naming | None = None
 
     def __post_init__(self) -> None:
         check_rules(self.rules, self.zones, self.scale is not None)

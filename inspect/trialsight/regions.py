@@ -1,6 +1,6 @@
 """Connected defects in a defect map, measured in the frame's own pixels, and in mm where the recipe has a scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trialsight.geometry.scale import Scale
+from trialsight.naming import ClassMap
 
 MAX_REGIONS = 64
 
@@ -43,7 +44,8 @@ class Region:
     `contour`: outer outline, one point a row. `box_px`: x, y, width, height, upright. `length_px`, `width_px`: sides of
     the smallest turned rectangle, the longer first; `angle_deg`: direction of the longer, 0..180, clockwise from the
     x axis. `peak`, `mean`: scores inside. The `_mm` values are None without a scale; `center_mm` is in the scale's own
-    plane, whose origin is a homography's, else the frame's top left corner.
+    plane, whose origin is a homography's, else the frame's top left corner. `defect_class` None: the model names no
+    classes, or isn't sure of this one's.
     """
 
     contour: tuple[tuple[float, float], ...]
@@ -71,6 +73,7 @@ def find_regions(
     window_px: tuple[float, float, float, float],
     scale: Scale | None = None,
     morphology: Morphology | None = None,
+    classes: ClassMap | None = None,
 ) -> tuple[Region, ...]:
     """Regions whose scores reach `threshold`, strongest first, at most 64 (8-connected, at map resolution).
 
@@ -81,9 +84,13 @@ def find_regions(
         origin=(window_px[0], window_px[1]),
         step=(window_px[2] / defect_map.shape[1], window_px[3] / defect_map.shape[0]),
     )
+    pieces = _pieces(defect_map, threshold, morphology or Morphology())[:MAX_REGIONS]
+    regions = tuple(_measure(defect_map[one.window], one.inside, one.corner, grid, scale) for one in pieces)
+    if classes is None:
+        return regions
     return tuple(
-        _measure(defect_map[one.window], one.inside, one.corner, grid, scale)
-        for one in _pieces(defect_map, threshold, morphology or Morphology())[:MAX_REGIONS]
+        replace(region, defect_class=classes.name(one.corner, one.inside))
+        for region, one in zip(regions, pieces, strict=True)
     )
 
 

@@ -62,7 +62,7 @@ class Tiling:
             yield picture[top : top + self.tiles.height_px, left : left + self.tiles.width_px]
 
     def blend(self, maps: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The tiles' (h, w) maps in the order of `cut`, one at a time, to the picture's map.
+        """The tiles' (h, w) or (K, h, w) maps in the order of `cut`, one at a time, to the picture's map or maps.
 
         Raises ValueError where a map's pixels don't fall on the tiles' grid.
         """
@@ -70,12 +70,13 @@ class Tiling:
         step = 0
         for (left, top), one in zip(self.corners, maps, strict=True):
             if not step:
-                step = self._step(one.shape)
+                step = self._step(one.shape[-2:])
                 shape = (self.size_px[1] // step, self.size_px[0] // step)
-                total, weights = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-            window = np.s_[top // step : top // step + one.shape[0], left // step : left // step + one.shape[1]]
+                total, weights = np.zeros((*one.shape[:-2], *shape), np.float32), np.zeros(shape, np.float32)
+            height, width = one.shape[-2:]
+            window = np.s_[top // step : top // step + height, left // step : left // step + width]
             weight = self._weight((left, top), step)
-            total[window] += weight * one
+            total[..., *window] += weight * one
             weights[window] += weight
         return np.asarray(total / weights, np.float32)
 
@@ -114,17 +115,21 @@ class TiledDetector:
 
     def run(self, frame: NDArray[np.uint8]) -> Output:
         embeddings: list[NDArray[np.float32]] = []
+        class_maps: list[NDArray[np.float32]] = []  # coarse ones, so all of a picture's are small
 
         def maps() -> Iterator[NDArray[np.float32]]:
             for tile in self._tiling.cut(frame):
                 seen = self._detector.run(np.ascontiguousarray(tile))
                 if seen.embedding is not None:
                     embeddings.append(seen.embedding)
+                if seen.class_map is not None:
+                    class_maps.append(seen.class_map)
                 yield seen.defect_map
 
         defect_map = self._tiling.blend(maps())
         embedding = mean_direction(np.stack(embeddings)) if embeddings else None
-        return Output(defect_map, float(defect_map.max()), embedding)
+        class_map = self._tiling.blend(class_maps) if class_maps else None
+        return Output(defect_map, float(defect_map.max()), embedding, class_map)
 
 
 def mean_direction(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

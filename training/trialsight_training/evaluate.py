@@ -1,6 +1,7 @@
 """A package on a labelled set, through the door that serves: what is measured is what will run."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from trialsight.errors import FrameError, TrialsightError
 from trialsight.inspector import Inspection, Inspector
+from trialsight.naming import Naming
+from trialsight.regions import Region
 from trialsight.verdict import Verdict
 from trialsight_datasets.pixels import load_mask, read_bytes
 from trialsight_datasets.sample import GOOD, Sample
@@ -28,6 +31,7 @@ class Judged:
     score: float | None
     defect_map: NDArray[np.float32] | None
     frame_size_px: tuple[int, int]
+    regions: tuple[Region, ...] = ()
 
     @property
     def rank(self) -> float:
@@ -38,12 +42,15 @@ class Judged:
 @dataclass(frozen=True)
 class ClassResult:
     """What became of the parts of one label. `wrong`: of good parts those rejected, of defective ones those passed.
-    `image_auroc`: the defect's scores against those of good parts, None for good parts and where there are none."""
+    `image_auroc`: the defect's scores against those of good parts, None for good parts and where there are none.
+    `regions`: how many of the parts' regions the model gave each class, None of them: no class; empty where it names
+    none. Of parts with a mask those that lie on it, of others the strongest one, of good parts all."""
 
     label: str
     verdicts: dict[str, int]
     wrong: Rate
     image_auroc: float | None
+    regions: dict[str | None, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -54,6 +61,7 @@ class ClassResult:
             "low": self.wrong.low,
             "high": self.wrong.high,
             "image_auroc": self.image_auroc,
+            "regions": {name or "": count for name, count in self.regions.items()},
         }
 
 
@@ -103,11 +111,15 @@ def evaluate_package(
         "no_verdicts": float(_count(judged, Verdict.NO_VERDICT)),
     }
     overlaps = dict(zip(masked, counts.overlaps().tolist(), strict=False))
-    return Evaluation(tuple(judged), metrics, class_results(judged), counts.curves(), overlaps)
+    naming = inspector.card.judging.naming
+    classes = class_results(judged, naming is not None)
+    if naming is not None:
+        metrics |= named_rightly(classes, naming)
+    return Evaluation(tuple(judged), metrics, classes, counts.curves(), overlaps)
 
 
-def class_results(judged: Sequence[Judged]) -> tuple[ClassResult, ...]:
-    """Good parts first, then the defects by name."""
+def class_results(judged: Sequence[Judged], names: bool = False) -> tuple[ClassResult, ...]:
+    """Good parts first, then the defects by name. `names`: whether the model gives classes."""
     good = [one for one in judged if one.sample.is_good]
     found = []
     for label in sorted({one.sample.label for one in judged}, key=lambda label: (label != GOOD, label)):
@@ -117,8 +129,34 @@ def class_results(judged: Sequence[Judged]) -> tuple[ClassResult, ...]:
         auroc = None if is_good else image_metrics([False] * len(good) + [True] * len(own), ranks)["image_auroc"]
         verdicts = {verdict.value: _count(own, verdict) for verdict in Verdict}
         wrong = _rate(own, Verdict.REJECT if is_good else Verdict.PASS, good=is_good)
-        found.append(ClassResult(label, verdicts, wrong, auroc))
+        regions = dict(Counter(name for one in own for name in _classes_given(one))) if names else {}
+        found.append(ClassResult(label, verdicts, wrong, auroc, regions))
     return tuple(found)
+
+
+def named_rightly(classes: Sequence[ClassResult], naming: Naming) -> dict[str, float | None]:
+    """Of the regions of defects whose class the model knows: how many are given a class, how many of these rightly."""
+    known = [one for one in classes if one.label in naming.classes]
+    found = sum(sum(one.regions.values()) for one in known)
+    named = found - sum(one.regions.get(None, 0) for one in known)
+    right = sum(one.regions.get(one.label, 0) for one in known)
+    return {"regions_named": named / found if found else None, "named_rightly": right / named if named else None}
+
+
+def _classes_given(one: Judged) -> list[str | None]:
+    if one.sample.is_good:
+        return [region.defect_class for region in one.regions]
+    mask = load_mask(one.sample, one.frame_size_px)
+    if mask is None:
+        return [region.defect_class for region in one.regions[:1]]
+    return [region.defect_class for region in one.regions if _lies_on(region, mask)]
+
+
+def _lies_on(region: Region, mask: NDArray[np.bool_]) -> bool:
+    """Whether the (H, W) mask marks a pixel within the region's outline."""
+    inside = np.zeros(mask.shape, np.uint8)
+    cv2.fillPoly(inside, [np.round(np.array(region.contour)).astype(np.int32)], 1)
+    return bool((mask & (inside > 0)).any())
 
 
 def judge_sample(inspector: Inspector, sample: Sample) -> Judged:
@@ -131,7 +169,7 @@ def judge_bytes(inspector: Inspector, sample: Sample, data: bytes) -> Judged:
         found: Inspection = inspector(data)
     except FrameError as error:
         raise TrialsightError(f"{sample.path}: {error.problem}", error.remedy) from error
-    return Judged(sample, found.verdict, found.score, found.defect_map, found.frame_size_px)
+    return Judged(sample, found.verdict, found.score, found.defect_map, found.frame_size_px, found.regions)
 
 
 def _count(judged: Sequence[Judged], verdict: Verdict, good: bool | None = None) -> int:

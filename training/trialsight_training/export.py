@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from trialsight.detector import EMBEDDING, INPUT, OUTPUTS
+from trialsight.detector import INPUT
 from trialsight.errors import TrialsightError
+from trialsight_training.detectors.graph import Detector
 from trialsight_training.quiet import quiet
 
 OPSET = 18
@@ -16,7 +16,7 @@ OPSET = 18
 TOLERANCE = 1e-3
 
 
-def export_onnx(model: nn.Module, frame_size_px: tuple[int, int], path: Path) -> None:
+def export_onnx(model: Detector, frame_size_px: tuple[int, int], path: Path) -> None:
     """Write `model` with a dynamic batch for frames of `frame_size_px` (width, height)."""
     width, height = frame_size_px
     # Two frames: a batch of one would be taken for a constant.
@@ -28,7 +28,7 @@ def export_onnx(model: nn.Module, frame_size_px: tuple[int, int], path: Path) ->
             path,
             dynamo=True,
             input_names=[INPUT],
-            output_names=[*OUTPUTS, EMBEDDING],
+            output_names=model.outputs,
             dynamic_shapes={"frame": {0: torch.export.Dim("N", min=1)}},
             opset_version=OPSET,
             external_data=False,
@@ -37,7 +37,7 @@ def export_onnx(model: nn.Module, frame_size_px: tuple[int, int], path: Path) ->
 
 
 @torch.no_grad()
-def check_parity(model: nn.Module, path: Path, frames: NDArray[np.uint8]) -> float:
+def check_parity(model: Detector, path: Path, frames: NDArray[np.uint8]) -> float:
     """The largest relative difference over `frames` (N, H, W, 3), alone and together.
 
     Raises TrialsightError above TOLERANCE, or where the graph fails to run.
@@ -60,9 +60,9 @@ def check_parity(model: nn.Module, path: Path, frames: NDArray[np.uint8]) -> flo
     return worst
 
 
-def _difference(model: nn.Module, session: object, batch: NDArray[np.uint8]) -> float:
+def _difference(model: Detector, session: object, batch: NDArray[np.uint8]) -> float:
     expected = [one.numpy() for one in model(torch.from_numpy(batch))]
-    found = session.run([*OUTPUTS, EMBEDDING], {INPUT: batch})  # type: ignore[attr-defined]
+    found = session.run(model.outputs, {INPUT: batch})  # type: ignore[attr-defined]
     scales = [max(float(np.abs(one).max()), 1e-6) for one in expected]
     # A NaN on either side makes the maximum NaN, which no tolerance takes.
     return float(np.max([np.abs(e - f).max() / s for e, f, s in zip(expected, found, scales, strict=True)]))

@@ -22,6 +22,7 @@ from trialsight_training.detectors.table import DETECTORS
 from trialsight_training.detectors.warm import knows
 from trialsight_training.erasure import check_augment
 from trialsight_training.frames import study_defective, study_good
+from trialsight_training.naming import Named, learn_classes
 from trialsight_training.progress import Progress
 from trialsight_training.state import State, learned_as
 
@@ -31,9 +32,10 @@ TRIED = 8
 
 @dataclass(frozen=True)
 class FittedDetector:
-    """`model` is what will be exported. `scores`: each good part's, by a detector without it. `defect_scores`,
-    `defect_maps` (M, h, w): the same of the labelled defective parts. `description`: for people. `started`: whether
-    another product's model was taken over."""
+    """`model` is what will be exported. `scores`: each good part's, by a detector without it; `good_maps` (N, h, w).
+    `defect_scores`, `defect_maps` (M, h, w): the same of the labelled defective parts. `named`: the classes that the
+    model gives, None where too few parts are labelled. `description`: for people. `started`: whether another product's
+    model was taken over."""
 
     model: Detector
     scores: tuple[float, ...]
@@ -43,7 +45,9 @@ class FittedDetector:
     likeness: Likeness
     description: dict[str, object]
     state: State
+    good_maps: Tensor
     defect_maps: Tensor
+    named: Named | None = None
     started: bool = False
 
 
@@ -80,6 +84,9 @@ def fit(
         lesson = with_pasted(lesson, progress)
     tiles = len(preparer.preparation.tiling or [None])
     learned = DETECTORS[spec.name](lesson, progress)
+    named = None if pasted else learn_classes(seen, defects, learned.defect_maps, recipe.seed, progress)
+    if named is not None:
+        learned.model.namer = named.namer
     return FittedDetector(
         model=learned.model,
         scores=_scores(learned.good_maps, recipe, preparer),
@@ -102,7 +109,9 @@ def fit(
             defective=defects,
             tensors=learned.state,
         ),
+        good_maps=learned.good_maps,
         defect_maps=learned.defect_maps,
+        named=named,
         started=previous is None and bool(before),
     )
 

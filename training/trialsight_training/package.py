@@ -23,6 +23,7 @@ from trialsight_training.export import OPSET, check_parity, export_onnx
 from trialsight_training.fit import FittedDetector
 from trialsight_training.frames import prepared
 from trialsight_training.golden import choose_golden
+from trialsight_training.naming import with_naming
 from trialsight_training.outline import with_outline
 
 PARITY_FRAMES = 3
@@ -52,8 +53,10 @@ def write_package(
         write_atomic(folder / REFERENCE, reference)
     write_atomic(folder / RECIPE, _beside_reference(recipe).to_yaml().encode())
     thresholds, promise = calibrated
-    masks = fitted.state.defective.masks
-    morphology = with_outline(recipe.morphology, fitted.defect_maps, masks, thresholds.region)
+    good, defective = fitted.state.good, fitted.state.defective
+    morphology = with_outline(recipe.morphology, fitted.defect_maps, defective.masks, thresholds.region)
+    judging = replace(recipe.judging(fitted.health, fitted.likeness), morphology=morphology)
+    parts = (good, fitted.good_maps), (defective, fitted.defect_maps)
     card = Card(
         recipe=recipe.name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -70,7 +73,7 @@ def write_package(
         product=recipe.product,
         variant=recipe.variant,
         deadline_ms=recipe.deadline_ms,
-        judging=replace(recipe.judging(fitted.health, fitted.likeness), morphology=morphology),
+        judging=with_naming(judging, fitted.named, *parts, thresholds.region),
     )
     write_card(folder, card)
     return Inspector.load(folder, threads=2)

@@ -27,6 +27,7 @@ from trialsight_training.environment import machine, memory_peak_mb
 from trialsight_training.evaluate import Evaluation, evaluate_package
 from trialsight_training.fit import fit
 from trialsight_training.geometry import preparer_for
+from trialsight_training.naming import FEWEST
 from trialsight_training.package import complete_package, git_commit, library_versions, write_package
 from trialsight_training.progress import Progress
 from trialsight_training.promise import check_promise
@@ -194,11 +195,13 @@ def _warn(card: Card, evaluation: Evaluation, progress: Progress) -> None:
             "no defective frame is rejected, so none proves this model: `trialsight promote` will refuse it; "
             "more good parts, a larger input or better weights may help"
         )
-    if rules := [rule.name for rule in card.judging.rules if rule.defect_class is not None]:
-        progress.note(
-            f"no detector names the class of what it finds yet, so {', '.join(map(repr, rules))} can't fire: "
-            "T1 and T2 judge"
-        )
+    known = () if card.judging.naming is None else card.judging.naming.classes
+    for rule in card.judging.rules:
+        if rule.defect_class is not None and rule.defect_class not in known:
+            progress.note(
+                f"rule {rule.name!r} can't fire: no region is of class {rule.defect_class!r} until {FEWEST} parts of "
+                "it are labelled in the training split; T1 and T2 judge"
+            )
     if escapes := card.metrics.get("escapes"):
         progress.note(f"{escapes:.0f} of {card.metrics['defective']:.0f} defective test parts pass")
     if not evaluation.judged:

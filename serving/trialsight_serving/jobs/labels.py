@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from trialsight.files import write_atomic
+from trialsight.naming import UNNAMED
 from trialsight_serving.store.frames import FrameRecord, frames_of_part
 from trialsight_serving.store.images import ImageStore
 from trialsight_serving.store.review.decisions import standing_of
@@ -16,7 +17,7 @@ from trialsight_serving.store.review.masks import masks_of
 from trialsight_serving.store.review.standing import DECIDED
 from trialsight_serving.store.tables import frames, parts
 
-GOOD, UNNAMED = "good", "defect"
+GOOD = "good"
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/bmp": ".bmp", "image/tiff": ".tiff"}
 
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trialsight.detector import CLASS_MAP, EMBEDDING, OUTPUTS
 from trialsight_training.backbones import Backbone
 
 # The map's pixels are this many input pixels wide.
@@ -68,15 +69,26 @@ class Mapper(nn.Module):
 
 
 class Detector(nn.Module):
-    """The model of a package. The score is the map's maximum, so a part passes exactly where no region reaches t1."""
+    """The model of a package. The score is the map's maximum, so a part passes exactly where no region reaches t1.
 
-    def __init__(self, backbone: Backbone, mapper: Mapper) -> None:
+    `namer`: features to the probabilities of each class of defect; left out, the model names none.
+    """
+
+    def __init__(self, backbone: Backbone, mapper: Mapper, namer: nn.Module | None = None) -> None:
         super().__init__()
         self.backbone = backbone
         self.mapper = mapper
+        self.namer = namer
 
-    def forward(self, frame: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """uint8 (N, H, W, 3) RGB to `defect_map` float32 (N, h, w), `score` float32 (N), `embedding` float32 (N, C)."""
+    @property
+    def outputs(self) -> list[str]:
+        """Names of what `forward` gives."""
+        return [*OUTPUTS, EMBEDDING, *([CLASS_MAP] if self.namer else [])]
+
+    def forward(self, frame: Tensor) -> tuple[Tensor, ...]:
+        """uint8 (N, H, W, 3) RGB to `defect_map` float32 (N, h, w), `score` float32 (N), `embedding` float32 (N, C),
+        and with a namer `class_map` float32 (N, K, h', w')."""
         features = patch_features(self.backbone, frame)
         defect_map = self.mapper(features, frame)
-        return defect_map, defect_map.amax(dim=(1, 2)), embed(features)
+        found = (defect_map, defect_map.amax(dim=(1, 2)), embed(features))
+        return found if self.namer is None else (*found, self.namer(features))

@@ -36,6 +36,7 @@ def evaluation_report(title: str, card: Card, evaluation: Evaluation, image_set:
         metrics=evaluation.metrics,
         tiles=[(label, evaluation.metrics.get(name)) for name, label in TILES],
         classes=evaluation.classes,
+        named=_named(card, evaluation),
         verdicts=list(Verdict),
         confusion=[
             (label, [sum(one.verdict is v for one in kind) for v in Verdict])
@@ -49,6 +50,14 @@ def evaluation_report(title: str, card: Card, evaluation: Evaluation, image_set:
             ("Good parts of highest score", _pictures(sorted(good, key=lambda one: -one.rank), card)),
         ],
     )
+
+
+def _named(card: Card, evaluation: Evaluation) -> list[tuple[str, list[int]]]:
+    """Label to how many of its regions were given each of the card's classes, and lastly none."""
+    if card.judging.naming is None:
+        return []
+    names: list[str | None] = [*card.judging.naming.classes, None]
+    return [(one.label, [one.regions.get(name, 0) for name in names]) for one in evaluation.classes if one.regions]
 
 
 def _scores(judged: Sequence[Judged]) -> list[float]:
