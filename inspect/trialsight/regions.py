@@ -85,7 +85,7 @@ def find_regions(
         step=(window_px[2] / defect_map.shape[1], window_px[3] / defect_map.shape[0]),
     )
     pieces = _pieces(defect_map, threshold, morphology or Morphology())[:MAX_REGIONS]
-    regions = tuple(_measure(defect_map[one.window], one.inside, one.corner, grid, scale) for one in pieces)
+    regions = tuple(_measure(one, defect_map[one.window], grid, scale) for one in pieces)
     if classes is None:
         return regions
     return tuple(
@@ -104,13 +104,15 @@ def region_mask(defect_map: NDArray[np.float32], threshold: float, morphology: M
 
 @dataclass(frozen=True)
 class _Piece:
-    """A region in the map: the (x, y) of its box, the box, and which of the pixels in it, and how many, are its own."""
+    """A region in the map: the (x, y) of its box, the box, which of the pixels in it are its own, how many, and the
+    (x, y) of their centre, a pixel's own being whole numbers."""
 
     peak: float
     corner: tuple[int, int]
     window: tuple[slice, slice]
     inside: NDArray[np.bool_]
     pixels: int
+    center: tuple[float, float]
 
 
 def _pieces(defect_map: NDArray[np.float32], threshold: float, morphology: Morphology) -> list[_Piece]:
@@ -120,13 +122,20 @@ def _pieces(defect_map: NDArray[np.float32], threshold: float, morphology: Morph
     if not columns:
         return []
     # Labels cost by the pixel, and what is marked is mostly small.
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask[y0 : y0 + rows, x0 : x0 + columns], connectivity=8)
+    _, labels, stats, centers = cv2.connectedComponentsWithStats(
+        mask[y0 : y0 + rows, x0 : x0 + columns], connectivity=8
+    )
     found = []
-    for label, (left, top, width, height, pixels) in enumerate(stats[1:].tolist(), 1):
+    for label, ((left, top, width, height, pixels), (x, y)) in enumerate(
+        zip(stats.tolist(), centers.tolist(), strict=True)
+    ):
+        if label == 0:  # what is not marked
+            continue
         inside = labels[top : top + height, left : left + width] == label
         left, top = x0 + left, y0 + top
         window = slice(top, top + height), slice(left, left + width)
-        found.append(_Piece(float(defect_map[window][inside].max()), (left, top), window, inside, pixels))
+        peak = float(defect_map[window][inside].max())
+        found.append(_Piece(peak, (left, top), window, inside, pixels, (x0 + x, y0 + y)))
     found.sort(key=lambda one: -one.peak)
     kept = [one for rank, one in enumerate(found) if rank == 0 or one.pixels >= morphology.min_area_px]
     if not morphology.outline:
@@ -142,7 +151,9 @@ def _outlined(piece: _Piece, scores: NDArray[np.float32], threshold: float, morp
     left, top = piece.corner[0] + int(columns[0]), piece.corner[1] + int(rows[0])
     inside = inside[tight]
     window = np.s_[top : top + inside.shape[0], left : left + inside.shape[1]]
-    return _Piece(piece.peak, (left, top), window, inside, int(inside.sum()))
+    moments = cv2.moments(inside.view(np.uint8), binaryImage=True)
+    center = left + moments["m10"] / moments["m00"], top + moments["m01"] / moments["m00"]
+    return _Piece(piece.peak, (left, top), window, inside, round(moments["m00"]), center)
 
 
 def _closed(mask: NDArray[np.bool_], close_px: int) -> NDArray[np.bool_]:
@@ -178,24 +189,16 @@ class Grid:
         return np.asarray(points, np.float64) * self.step + self.origin
 
 
-def _measure(
-    scores: NDArray[np.float32],
-    inside: NDArray[np.bool_],
-    corner: tuple[int, int],
-    grid: Grid,
-    scale: Scale | None,
-) -> Region:
-    """`scores` and `inside` are the region's window, `corner` its place in the map."""
-    (left, top), (rows, columns) = corner, inside.shape
-    own = scores[inside]
-    shape = inside.view(np.uint8)
-    outlines, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=corner)
+def _measure(piece: _Piece, scores: NDArray[np.float32], grid: Grid, scale: Scale | None) -> Region:
+    """`scores`: of the piece's window."""
+    (left, top), (rows, columns) = piece.corner, piece.inside.shape
+    outlines, _ = cv2.findContours(
+        piece.inside.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=piece.corner
+    )
     outline = max(outlines, key=len)
     centres_px = grid.to_frame(outline[:, 0] + 0.5)
-    moments = cv2.moments(shape, binaryImage=True)  # in one call what a list of pixels would take several for
-    center_x = grid.x(left + moments["m10"] / moments["m00"] + 0.5)
-    center_y = grid.y(top + moments["m01"] / moments["m00"] + 0.5)
-    area_px = own.size * grid.cell_px
+    center_x, center_y = grid.x(piece.center[0] + 0.5), grid.y(piece.center[1] + 0.5)
+    area_px = piece.pixels * grid.cell_px
     length_px, width_px, angle = _sides(centres_px, grid.cell_px**0.5)
     area_mm2 = length_mm = width_mm = center_mm = None
     if scale is not None:
@@ -218,8 +221,8 @@ def _measure(
         length_px=round(length_px, 1),
         width_px=round(width_px, 1),
         angle_deg=round(angle, 1),
-        peak=float(own.max()),
-        mean=float(own.sum()) / own.size,
+        peak=piece.peak,
+        mean=float(scores[piece.inside].sum()) / piece.pixels,
         area_mm2=area_mm2,
         length_mm=length_mm,
         width_mm=width_mm,
