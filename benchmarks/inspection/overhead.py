@@ -25,13 +25,14 @@ SIZE_PX = 256
 
 @dataclass(frozen=True)
 class Case:
-    """A package and frames for it. `data` None: simulated parts of `side_px`."""
+    """A package and frames for it. `data` None: simulated parts of `side_px`. `size_px`: of the model's input."""
 
     name: str
     folder: str
     data: str | None
     backbone: str
     side_px: int = 512
+    size_px: int = SIZE_PX
 
 
 CASES = (
@@ -63,7 +64,7 @@ def prepare(case: Case, folder: Path, shared: Path) -> tuple[Path, list[Path]]:
         subprocess.run([Path(sys.executable).with_name("trialsight"), *words], check=True, capture_output=True)
     image_set = read_image_set(folder / "data") if case.data is None else read_set(shared, case.data)
     weights = "shipped" if case.backbone == "shipped" else str(shared / "weights" / TRUNK)
-    trained = train(image_set.root, folder / "ours", case.backbone, weights, SIZE_PX)
+    trained = train(image_set.root, folder / "ours", case.backbone, weights, case.size_px)
     return trained.package, some_frames(image_set, 4 * FRAMES)
 
 

@@ -157,6 +157,7 @@ def _rows(number: int, record: FrameRecord, dice: random.Random) -> tuple[dict[s
         "decision": "confirm" if decided else None,
         "review": "decided" if decided else "unreviewed",
         "defect_class": dice.choice(CLASSES) if decided else None,
+        "has_decisions": int(decided),
         "last_seq": number + 1,
         "last_frame_id": record.id,
         "last_at": record.received_at,

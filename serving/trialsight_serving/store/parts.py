@@ -1,7 +1,7 @@
 """Parts: the list with its filters, its pages, and the neighbours of a part in it. Every path goes along an index."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -39,6 +39,9 @@ class PartRecord:
     last_seq: int
     last_frame_id: str
     last_at: datetime
+
+
+_PARTS = sa.select(*(parts.c[field.name] for field in fields(PartRecord)))
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def list_parts(
 
 
 def part_by_id(connection: Connection, organisation: str, part_id: str) -> PartRecord | None:
-    query = sa.select(parts).where(parts.c.organisation_id == organisation, parts.c.id == part_id)
+    query = _PARTS.where(parts.c.organisation_id == organisation, parts.c.id == part_id)
     row = connection.execute(query).mappings().first()
     return None if row is None else PartRecord(**row)
 
@@ -145,7 +148,7 @@ def _page(
     if few is not None:
         clauses.append(parts.c.id.in_(few))
     elif wanted.decided_by is not None:
-        clauses.append(_decided_by(organisation, wanted.decided_by))
+        clauses += _decided_by(organisation, wanted.decided_by)
     order = [parts.c.score, parts.c.last_seq] if wanted.sort == "score" else [parts.c.last_seq]
     if wanted.sort == "score":
         clauses.append(parts.c.score.is_not(None))
@@ -156,7 +159,7 @@ def _page(
         verdicts = VERDICTS if wanted.review is not None and wanted.sort == "newest" else (None,)
     rows: list[RowMapping] = []
     for verdict in verdicts:
-        query = sa.select(parts).where(*clauses, *([] if verdict is None else [parts.c.verdict == verdict]))
+        query = _PARTS.where(*clauses, *([] if verdict is None else [parts.c.verdict == verdict]))
         if few is None:
             query = query.order_by(*(column if back else column.desc() for column in order)).limit(limit)
         rows.extend(connection.execute(query).mappings())
@@ -197,14 +200,15 @@ def _few_decided(connection: Connection, organisation: str, who: str) -> list[st
     return None if len(found) > _FEW else found
 
 
-def _decided_by(organisation: str, who: str) -> sa.ColumnElement[bool]:
-    """OFFSET: else PostgreSQL would join all decisions with all parts before it took a page of them."""
+def _decided_by(organisation: str, who: str) -> list[sa.ColumnElement[bool]]:
+    """Along the index of those that anybody decided about. OFFSET: else PostgreSQL would join all decisions with all
+    parts before it took a page of them."""
     mine = sa.select(decisions.c.id).where(
         decisions.c.organisation_id == organisation,
         decisions.c.decided_by == who,
         decisions.c.part_id == parts.c.id,
     )
-    return mine.limit(1).offset(0).exists()
+    return [parts.c.has_decisions == sa.literal_column("1"), mine.limit(1).offset(0).exists()]
 
 
 def _within(connection: Connection, organisation: str, wanted: PartFilter) -> Iterator[sa.ColumnElement[bool]]:

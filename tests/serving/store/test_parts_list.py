@@ -53,6 +53,7 @@ def connection(database: Database) -> Iterator[Connection]:
     rows, made = [], []
     for seq in range(1, COUNT + 1):
         verdict = dice.choice(["pass", "review", "reject", "no_verdict"])
+        is_decided = dice.random() < 0.2
         rows.append(
             {
                 "id": f"{seq:032x}",
@@ -65,12 +66,13 @@ def connection(database: Database) -> Iterator[Connection]:
                 "score": None if verdict == "no_verdict" else float(dice.randint(0, 40)),  # many alike
                 "review": dice.choice(["unreviewed", "unsure", "disagreed", "decided"]),
                 "defect_class": dice.choice([None, "dent", "scratch"]),
+                "has_decisions": int(is_decided),
                 "last_seq": seq,
                 "last_frame_id": f"{seq:032x}",
                 "last_at": NOW + timedelta(minutes=seq + dice.choice([0, 0, 3])),
             }
         )
-        if dice.random() < 0.2:
+        if is_decided:
             made.append(
                 {
                     "organisation_id": ORGANISATION,
@@ -106,7 +108,8 @@ def plainly(connection: Connection, wanted: PartFilter) -> list[PartRecord]:
             and (wanted.sort == "newest" or part.score is not None)
         )
 
-    found = [PartRecord(**row) for row in connection.execute(sa.select(parts)).mappings()]
+    columns = [parts.c[name] for name in PartRecord.__dataclass_fields__]
+    found = [PartRecord(**row) for row in connection.execute(sa.select(*columns)).mappings()]
     order = (lambda part: (part.score, part.last_seq)) if wanted.sort == "score" else (lambda part: part.last_seq)
     return sorted(filter(holds, found), key=order, reverse=True)
 

@@ -110,6 +110,7 @@ def _sum_up(connection: Connection, organisation: str, part_id: str) -> None:
         "review": now.review,
         "decision": None if now.decision is None else now.decision.decision,
         "defect_class": defect_class,
+        "has_decisions": 1,
     }
     connection.execute(parts.update().where(parts.c.id == part_id), values)
 

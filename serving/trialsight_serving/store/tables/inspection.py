@@ -28,8 +28,8 @@ line_views = sa.Table(
 # `reason`: English; `why`: its code and values, for other languages (`trialsight.reason`).
 # verdict and score are the worst over the newest frame of each view; last_seq orders the list, newest first.
 # decision, review and defect_class sum up what people decided (`store.standing`); the queue filters by them.
-# hold: why it must not be deleted. The verdict ends an index where it is asked for beside its first column: what does
-# not fit is passed over within the index.
+# has_decisions: 1 from the first decision on, whatever became of it. hold: why it must not be deleted. The verdict
+# ends an index where it is asked for beside its first column: what does not fit is passed over within the index.
 parts = sa.Table(
     "parts",
     metadata,
@@ -46,6 +46,7 @@ parts = sa.Table(
     sa.Column("decision", sa.String(32)),
     sa.Column("review", sa.String(16), nullable=False, server_default="unreviewed"),
     sa.Column("defect_class", sa.String(64)),
+    sa.Column("has_decisions", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("hold", sa.Text),
     sa.Column("last_seq", sa.BigInteger, nullable=False),
     sa.Column("last_frame_id", sa.String(32), nullable=False),
@@ -61,6 +62,13 @@ parts = sa.Table(
     sa.Index("ix_parts_class", "organisation_id", "defect_class", "last_seq", "verdict"),
     sa.Index("ix_parts_score", "organisation_id", "score", "last_seq"),
     sa.Index("ix_parts_time", "organisation_id", "last_at", "last_seq"),
+    sa.Index(
+        "ix_parts_decided",
+        "organisation_id",
+        "last_seq",
+        sqlite_where=sa.text("has_decisions = 1"),
+        postgresql_where=sa.text("has_decisions = 1"),
+    ),
 )
 
 # signals, embedding (float16): what drift is told by; null where the frame was not looked at.
