@@ -1,6 +1,7 @@
 """The clients against a service that is away, busy and back: the frame arrives once."""
 
 import asyncio
+import contextlib
 import inspect
 import os
 import re
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import numpy as np
 import pytest
 
 from trialsight.home import Home
-from trialsight_serving.client import AsyncClient, Client, ServiceError
+from trialsight_serving.client import AsyncClient, Client, ServiceError, StreamEvent
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "client.md"
 
@@ -186,6 +188,87 @@ def test_a_frame_and_its_answer(promoted: Home, serve: Callable[..., httpx.Clien
         assert client.me().role == "administrator"
         assert client.save_recipe("plate", {"name": "plate"}) == client.recipes()[0]
         assert client.defect_classes()[0].name == "scratch"
+
+
+@pytest.mark.parametrize("awaited", [False, True], ids=["waiting", "awaited"])
+def test_the_stream_goes_on_over_a_restart_of_the_service(
+    promoted: Home, serve: Callable[..., httpx.Client], frame: Callable[..., bytes], awaited: bool
+) -> None:
+    with serve(promoted) as http:
+        url = str(http.base_url)
+        with Client(url) as poster:
+            posted = [poster.post_frame("L1", frame(seed=n), "image/png", part=f"P-{n}").id for n in range(2)]
+        heard, again = Heard(), threading.Event()
+        listener = threading.Thread(target=heard.await_ if awaited else heard.wait, args=(url, again))
+        listener.start()
+        while len(heard.events) < 2:
+            threading.Event().wait(0.02)
+    assert again.wait(10), "a service that stops ends the stream"
+    with serve(promoted, port=httpx.URL(url).port) as http, Client(url) as poster:
+        posted.append(poster.post_frame("L1", frame(blob=100), "image/png").id)
+        listener.join(20)
+        assert [event.frame.id for event in heard.events] == posted
+        assert heard.events[-1].frame.verdict == "reject"
+        with contextlib.closing(poster.stream(after=heard.events[0].id)) as rest:
+            assert [next(rest).id for _ in range(2)] == [event.id for event in heard.events[1:]]
+        with pytest.raises(ServiceError, match="no line") as refused:
+            next(poster.stream("L9"))
+        assert refused.value.status == 404
+
+
+@dataclass
+class Heard:
+    """Three events of all lines, by either client."""
+
+    events: list[StreamEvent] = field(default_factory=list)
+
+    def wait(self, url: str, again: threading.Event) -> None:
+        with Client(url, on_retry=lambda *_: again.set()) as client:
+            for event in islice(client.stream(after="0"), 3):
+                self.events.append(event)
+
+    def await_(self, url: str, again: threading.Event) -> None:
+        async def listen() -> None:
+            client = AsyncClient(url, on_retry=lambda *_: again.set())
+            async with client, contextlib.aclosing(client.stream(after="0")) as stream:
+                async for event in stream:
+                    self.events.append(event)
+                    if len(self.events) == 3:
+                        return
+
+        asyncio.run(listen())
+
+
+def test_masks_labels_and_jobs(promoted: Home, serve: Callable[..., httpx.Client], bad: bytes) -> None:
+    drawn = np.zeros((64, 64), np.bool_)
+    drawn[8:24, 40:56] = True
+    with serve(promoted) as http, Client(str(http.base_url)) as client:
+        result = client.post_frame("L1", bad, "image/png", part="P-1")
+        with pytest.raises(ServiceError) as nobody:
+            client.mask(result.id)
+        assert nobody.value.kind.endswith("mask-not-found")
+        assert client.save_mask(result.id, drawn).area_px == 256
+        assert np.array_equal(client.mask(result.id), drawn)
+        client.decide(result.part_id, "confirm", defect_class="dent")
+        labels = client.labels(result.part_id)
+        assert (labels.outcome, labels.defect_class) == ("defect", "dent")
+        assert [one.mask is not None for one in labels.frames] == [True]
+        job = client.retrain("blob")
+        assert client.retrain("blob").id == job.id, "one at a time"
+        assert client.jobs("blob") == client.jobs(limit=1) == [client.job(job.id)] == [job]
+        assert client.jobs("other") == []
+        for file in (client.job_log, client.job_report):
+            with pytest.raises(ServiceError, match="yet"):
+                file(job.id)
+        folder = promoted.jobs / job.id
+        folder.mkdir(parents=True)
+        (folder / "log.txt").write_text("学习: 20\n", encoding="utf-8")
+        (folder / "comparison.html").write_text("<!doctype html>", encoding="utf-8")
+        assert (client.job_log(job.id), client.job_report(job.id)) == ("学习: 20\n", "<!doctype html>")
+        assert client.cancel_job(job.id).state == "cancelled"
+        with pytest.raises(ServiceError, match="cancelled already") as ended:
+            client.cancel_job(job.id)
+        assert ended.value.status == 409
 
 
 def test_the_document_s_example_runs(

@@ -2,5 +2,6 @@
 
 from trialsight_serving.client.client import AsyncClient, Client
 from trialsight_serving.client.problem import ServiceError
+from trialsight_serving.client.stream import StreamEvent
 
-__all__ = ["AsyncClient", "Client", "ServiceError"]
+__all__ = ["AsyncClient", "Client", "ServiceError", "StreamEvent"]

@@ -17,8 +17,9 @@ from trialsight.verdict import Verdict
 from trialsight_serving.schemas.access import MeOut
 from trialsight_serving.schemas.book import DefectClassOut
 from trialsight_serving.schemas.inspection import FrameOut, LineOut, PartDetail, PartPage, RecipeOut
+from trialsight_serving.schemas.jobs import JobOut
 from trialsight_serving.schemas.models import ModelDetail, ModelsOut, PromotionOut
-from trialsight_serving.schemas.review import DecisionKind, DecisionOut
+from trialsight_serving.schemas.review import DecisionKind, DecisionOut, LabelsOut, MaskOut
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -135,6 +136,28 @@ def decide(
     return Call("POST", f"/v1/parts/{_in_path(part_id)}/decisions", _one(DecisionOut), json=body)
 
 
+def mask(frame_id: str) -> Call[NDArray[np.bool_]]:
+    """(h, w) bool, True where a person drew a defect. ServiceError 404: nobody drew one."""
+    return Call("GET", f"/v1/frames/{_in_path(frame_id)}/mask", _mask_of)
+
+
+def save_mask(frame_id: str, drawn: NDArray[np.bool_]) -> Call[MaskOut]:
+    """`drawn`: (h, w) bool of the frame's size, True where it is defective; all False: there is no defect."""
+    png = cv2.imencode(".png", drawn.astype(np.uint8) * 255)[1].tobytes()
+    return Call(
+        "PUT",
+        f"/v1/frames/{_in_path(frame_id)}/mask",
+        _one(MaskOut),
+        headers={"Content-Type": "image/png"},
+        content=png,
+    )
+
+
+def labels(part_id: str) -> Call[LabelsOut]:
+    """What people made of a part: good or defective, of which class, and where."""
+    return Call("GET", f"/v1/parts/{_in_path(part_id)}/labels", _one(LabelsOut))
+
+
 def defect_classes() -> Call[list[DefectClassOut]]:
     return Call("GET", "/v1/defect-classes", _many(DefectClassOut))
 
@@ -158,6 +181,35 @@ def roll_back(recipe: str, reason: str) -> Call[PromotionOut]:
     """Bring back the champion before this one. Not sent twice where the answer was lost."""
     path = f"/v1/models/{_in_path(recipe)}/rollback"
     return Call("POST", path, _one(PromotionOut), json={"reason": reason}, repeatable=False)
+
+
+def retrain(recipe: str) -> Call[JobOut]:
+    """Have the worker learn from what people decided; while a retraining of the recipe is open, that one is given."""
+    return Call("POST", f"/v1/models/{_in_path(recipe)}/retrain", _one(JobOut))
+
+
+def jobs(recipe: str | None = None, *, limit: int = 50) -> Call[list[JobOut]]:
+    """Newest first."""
+    return Call("GET", "/v1/jobs", _many(JobOut), _given(recipe=recipe, limit=limit))
+
+
+def job(job_id: str) -> Call[JobOut]:
+    return Call("GET", f"/v1/jobs/{_in_path(job_id)}", _one(JobOut))
+
+
+def cancel_job(job_id: str) -> Call[JobOut]:
+    """A waiting job ends at once, a running one soon. ServiceError 409: it has ended already."""
+    return Call("POST", f"/v1/jobs/{_in_path(job_id)}/cancel", _one(JobOut))
+
+
+def job_log(job_id: str) -> Call[str]:
+    """What its commands said so far. ServiceError 404: nothing yet."""
+    return Call("GET", f"/v1/jobs/{_in_path(job_id)}/log", lambda response: response.text)
+
+
+def job_report(job_id: str) -> Call[str]:
+    """The comparison with the champion, a page of HTML. ServiceError 404: not yet."""
+    return Call("GET", f"/v1/jobs/{_in_path(job_id)}/report", lambda response: response.text)
 
 
 def recipes() -> Call[list[RecipeOut]]:
@@ -186,6 +238,12 @@ def _map_of(response: httpx.Response) -> NDArray[np.float32]:
     codes = cv2.imdecode(np.frombuffer(response.content, np.uint8), cv2.IMREAD_UNCHANGED)
     assert codes is not None
     return codes.astype(np.float32) / np.float32(65535) * np.float32(response.headers["x-map-scale"])
+
+
+def _mask_of(response: httpx.Response) -> NDArray[np.bool_]:
+    pixels = cv2.imdecode(np.frombuffer(response.content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None
+    return np.asarray(pixels > 0)
 
 
 def _now_of(response: httpx.Response) -> datetime:

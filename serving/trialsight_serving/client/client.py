@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -12,6 +12,7 @@ from trialsight_serving.client import calls
 from trialsight_serving.client.calls import Call
 from trialsight_serving.client.problem import away, problem_of
 from trialsight_serving.client.retry import Attempts, due
+from trialsight_serving.client.stream import Listening, StreamEvent, ended
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -84,14 +85,57 @@ class Client:
     parts = _method(calls.parts)
     part = _method(calls.part)
     decide = _method(calls.decide)
+    mask = _method(calls.mask)
+    save_mask = _method(calls.save_mask)
+    labels = _method(calls.labels)
     defect_classes = _method(calls.defect_classes)
     models = _method(calls.models)
     model = _method(calls.model)
     promote = _method(calls.promote)
     roll_back = _method(calls.roll_back)
+    retrain = _method(calls.retrain)
+    jobs = _method(calls.jobs)
+    job = _method(calls.job)
+    cancel_job = _method(calls.cancel_job)
+    job_log = _method(calls.job_log)
+    job_report = _method(calls.job_report)
     recipes = _method(calls.recipes)
     save_recipe = _method(calls.save_recipe)
     report_camera = _method(calls.report_camera)
+
+    def stream(self, line: str | None = None, *, after: str | None = None) -> Generator[StreamEvent, None, None]:
+        """Results as they are stored, of one line or of all, for as long as you listen. A connection that breaks is
+        opened anew and goes on behind the last result, so none is missed; so does a later stream, where `after` is the
+        id of the last event that was dealt with. `after="0"`: from the first that is stored."""
+        listening = Listening(line, after)
+        attempts: Attempts | None = None
+        while True:
+            try:
+                headers, timeout = listening.headers(), listening.timeout
+                with self._http.stream("GET", listening.path, headers=headers, timeout=timeout) as response:
+                    if not response.is_success:
+                        response.read()
+                        attempts = attempts or self._attempts()
+                        pause_s = attempts.answered(response)
+                    else:
+                        attempts = None  # patience begins anew
+                        for text in response.iter_lines():
+                            if (event := listening.hear(text)) is not None:
+                                yield event
+                        raise ended()
+            except httpx.TransportError as error:
+                attempts = attempts or self._attempts()
+                pause_s = attempts.failed(error)
+            self._pause(attempts, pause_s)
+
+    def _attempts(self) -> Attempts:
+        return Attempts(self._url, repeatable=True, due=due(self._patience_s, None))
+
+    def _pause(self, attempts: Attempts, pause_s: float) -> None:
+        assert attempts.problem is not None
+        self._on_retry(str(attempts.problem), pause_s)
+        if not self._wait(pause_s):
+            raise attempts.problem
 
     def _send(self, call: Call[T]) -> T:
         ends = due(self._patience_s, call.deadline_ms)
@@ -109,10 +153,7 @@ class Client:
                 if not call.tries:
                     raise problem_of(response)
                 pause_s = attempts.answered(response)
-            assert attempts.problem is not None
-            self._on_retry(str(attempts.problem), pause_s)
-            if not self._wait(pause_s):
-                raise attempts.problem
+            self._pause(attempts, pause_s)
 
 
 class AsyncClient:
@@ -158,14 +199,55 @@ class AsyncClient:
     parts = _awaited(calls.parts)
     part = _awaited(calls.part)
     decide = _awaited(calls.decide)
+    mask = _awaited(calls.mask)
+    save_mask = _awaited(calls.save_mask)
+    labels = _awaited(calls.labels)
     defect_classes = _awaited(calls.defect_classes)
     models = _awaited(calls.models)
     model = _awaited(calls.model)
     promote = _awaited(calls.promote)
     roll_back = _awaited(calls.roll_back)
+    retrain = _awaited(calls.retrain)
+    jobs = _awaited(calls.jobs)
+    job = _awaited(calls.job)
+    cancel_job = _awaited(calls.cancel_job)
+    job_log = _awaited(calls.job_log)
+    job_report = _awaited(calls.job_report)
     recipes = _awaited(calls.recipes)
     save_recipe = _awaited(calls.save_recipe)
     report_camera = _awaited(calls.report_camera)
+
+    async def stream(self, line: str | None = None, *, after: str | None = None) -> AsyncGenerator[StreamEvent, None]:
+        """As `Client.stream`."""
+        listening = Listening(line, after)
+        attempts: Attempts | None = None
+        while True:
+            try:
+                headers, timeout = listening.headers(), listening.timeout
+                async with self._http.stream("GET", listening.path, headers=headers, timeout=timeout) as response:
+                    if not response.is_success:
+                        await response.aread()
+                        attempts = attempts or self._attempts()
+                        pause_s = attempts.answered(response)
+                    else:
+                        attempts = None
+                        async for text in response.aiter_lines():
+                            if (event := listening.hear(text)) is not None:
+                                yield event
+                        raise ended()
+            except httpx.TransportError as error:
+                attempts = attempts or self._attempts()
+                pause_s = attempts.failed(error)
+            await self._pause(attempts, pause_s)
+
+    def _attempts(self) -> Attempts:
+        return Attempts(self._url, repeatable=True, due=due(self._patience_s, None))
+
+    async def _pause(self, attempts: Attempts, pause_s: float) -> None:
+        assert attempts.problem is not None
+        self._on_retry(str(attempts.problem), pause_s)
+        if not await self._wait(pause_s):
+            raise attempts.problem
 
     async def _send(self, call: Call[T]) -> T:
         ends = due(self._patience_s, call.deadline_ms)
@@ -183,10 +265,7 @@ class AsyncClient:
                 if not call.tries:
                     raise problem_of(response)
                 pause_s = attempts.answered(response)
-            assert attempts.problem is not None
-            self._on_retry(str(attempts.problem), pause_s)
-            if not await self._wait(pause_s):
-                raise attempts.problem
+            await self._pause(attempts, pause_s)
 
 
 def _headers(api_key: str | None) -> dict[str, str]:

@@ -1,11 +1,10 @@
 """`/v1/models/{recipe}/retrain` and `/v1/jobs`: ask for work that takes minutes, follow it, cancel it."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import FileResponse, HTMLResponse
-from pydantic import BaseModel, ConfigDict, Field
 
 from trialsight_serving.deps import EngineerDep, ReviewerDep, ServiceDep
 from trialsight_serving.jobs.retrain import KIND
@@ -13,35 +12,14 @@ from trialsight_serving.openapi.content import text
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
 from trialsight_serving.routes.models import RecipeName
+from trialsight_serving.schemas.jobs import JobOut
 from trialsight_serving.service import Service
-from trialsight_serving.store.jobs import OPEN, JobRecord, JobState, ask_cancel, insert_job, job_by_id, list_jobs
+from trialsight_serving.store.jobs import OPEN, JobRecord, ask_cancel, insert_job, job_by_id, list_jobs
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 # A report is made by training from the set's pictures; it runs no script and loads nothing.
 _REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
-
-
-class JobOut(BaseModel):
-    """`results`: of each finished step. Steps of a retraining: labels, set, train, compare, escapes, challenger,
-    promote (only where the recipe says so)."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str = Field(examples=["0198f2c4a1b27c3d8e9f0a1b2c3d4e5f"])
-    kind: str = Field(examples=["retrain"])
-    recipe: str = Field(examples=["bracket"])
-    state: JobState
-    asked_by: str
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    step: str | None = Field(examples=["features"])
-    progress: float | None = Field(ge=0, le=1, description="Of the step; null where it can't be counted")
-    cancel_asked: bool
-    attempts: int
-    results: dict[str, Any]
-    problem: str | None
 
 
 _REPORT = text("The comparison", "text/html", "<!doctype html>…")

@@ -23,7 +23,7 @@ class QuotaIn(BaseModel):
 
 
 class DayOut(BaseModel):
-    """`bytes` came, `removed_bytes` were deleted by retention."""
+    """`bytes` came, `removed_bytes` were deleted."""
 
     model_config = ConfigDict(from_attributes=True)
     day: date
@@ -33,7 +33,7 @@ class DayOut(BaseModel):
 
 
 class UsageOut(BaseModel):
-    """Days and months are UTC's. `stored_bytes`: of pictures and defect maps, as if each frame's were its own."""
+    """Days and months are UTC's. `stored_bytes`: of all that is stored, as docs/operation.md has it."""
 
     organisation: str
     frames_today: int
