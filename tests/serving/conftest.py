@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -286,6 +287,16 @@ def shared(promoted_template: Path, tmp_path_factory: pytest.TempPathFactory, se
     shutil.copytree(promoted_template, root)
     with serve(Home.at(root)) as client:
         yield client
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Any]:
+    """A real mosquitto, running; see broker.py for what it can."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import broker
+
+    with broker.running(tmp_path / "broker") as found:
+        yield found
 
 
 @pytest.fixture

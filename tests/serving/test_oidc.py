@@ -196,6 +196,35 @@ def test_without_registering_only_those_come_in_whose_subject_is_known(
                 assert (me(client)["name"], me(client)["organisation"]) == (expected, "acme")
 
 
+def test_an_administrator_adds_people_by_their_subject(
+    client: httpx.Client, world: Any, provider: OpenId, promoted: Home, serve: Serve
+) -> None:
+    def add(http: httpx.Client, headers: dict[str, str], **given: str) -> httpx.Response:
+        return http.post("/v1/users", json={"role": "engineer", **given}, headers=headers)
+
+    made = add(client, world[1], name="chen", subject="u-20")
+    assert made.status_code == 201, made.text
+    assert (made.json()["subject"], made.json()["has_password"]) == (f"{provider.issuer}#u-20", False)
+    assert add(client, world[1], name="chen2", subject="u-20").status_code == 422, "a subject lets one in"
+    assert add(client, world[1], name="nobody").status_code == 422, "by which way?"
+    assert add(client, world[1], name="long", subject="u" * 400).status_code == 422
+    both = add(client, world[1], name="dai", password="a sentence is fine").json()
+    assert (both["subject"], both["has_password"]) == (None, True)
+    change = client.patch(f"/v1/users/{both['id']}", json={"subject": "u-21"}, headers=world[1])
+    assert change.json()["subject"] == f"{provider.issuer}#u-21"
+    listed = {user["name"]: user["subject"] for user in client.get("/v1/users", headers=world[1]).json()}
+    assert (listed["chen"], listed["dai"]) == (made.json()["subject"], change.json()["subject"])
+    for sub, name in (("u-20", "chen"), ("u-21", "dai")):
+        client.cookies.clear()
+        provider.claims |= {"sub": sub, "realm_access": {"roles": ["ml"]}, "preferred_username": "whoever"}
+        assert log_in(client).status_code == 200
+        assert (me(client)["name"], me(client)["role"]) == (name, "engineer")
+    key = {"X-API-Key": bootstrap(Settings(home=promoted.root))["administrator"]}
+    with serve(promoted) as without:
+        refused = add(without, key, name="chen", subject="u-20")
+    assert (refused.status_code, refused.json()["remedy"]) == (422, "set `oidc`, or give a password")
+
+
 def test_a_provider_that_is_away_is_told_and_keys_still_work(promoted: Home, serve: Serve) -> None:
     key = bootstrap(Settings(home=promoted.root))["administrator"]
     oidc = {"issuer": "http://127.0.0.1:9", "client_id": CLIENT}

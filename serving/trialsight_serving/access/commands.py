@@ -51,7 +51,7 @@ def list_users(organisation: _Organisation = _DEFAULT, home: _Home = None, as_js
     from trialsight_serving.access.users import list_users as find
 
     with _write(home) as (connection, _):
-        _print(find(connection, organisation), as_json, "name", "role", "last_login_at", "disabled_at")
+        _print(find(connection, organisation), as_json, "name", "role", "subject", "last_login_at", "disabled_at")
 
 
 @user.command("set")

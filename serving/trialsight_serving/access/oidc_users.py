@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from trialsight.errors import TrialsightError
 from trialsight_serving.access.oidc_settings import Oidc
 from trialsight_serving.access.principal import Role
-from trialsight_serving.access.users import add_user, change_user
+from trialsight_serving.access.users import LONGEST_SUBJECT, add_user, change_user
 from trialsight_serving.store.tables import users
 
 WHO = "openid provider"  # in the audit record
@@ -48,7 +48,7 @@ def admit_by_claims(connection: Connection, oidc: Oidc, claims: Mapping[str, Any
 
 def _read(oidc: Oidc, claims: Mapping[str, Any]) -> _Said:
     sub = claims.get("sub")
-    if not isinstance(sub, str) or not sub or len(oidc.subject(sub)) > 400:
+    if not isinstance(sub, str) or not sub or len(oidc.subject(sub)) > LONGEST_SUBJECT:
         raise RefusedError("the provider gave no usable `sub`")
     role = None
     if oidc.role_claim is not None:

@@ -14,9 +14,13 @@ from trialsight_serving.access.principal import Principal, Role
 from trialsight_serving.store import audit
 from trialsight_serving.store.tables import organisations, sessions, users
 
+LONGEST_SUBJECT = 400
+
 
 @dataclass(frozen=True)
 class UserRecord:
+    """`subject`: an identity provider's name for them, None for one who comes in by password alone."""
+
     id: str
     organisation_id: str
     name: str
@@ -24,6 +28,8 @@ class UserRecord:
     created_at: datetime
     last_login_at: datetime | None
     disabled_at: datetime | None
+    subject: str | None
+    has_password: bool
 
 
 def add_user(
@@ -139,7 +145,9 @@ def good_user(connection: Connection, user_id: str) -> Principal | None:
 
 
 def _record(row: RowMapping) -> UserRecord:
-    return UserRecord(**{name: row[name] for name in UserRecord.__dataclass_fields__} | {"role": Role(row["role"])})
+    kept = ("id", "organisation_id", "name", "created_at", "last_login_at", "disabled_at", "subject")
+    known = {name: row[name] for name in kept}
+    return UserRecord(**known, role=Role(row["role"]), has_password=row["password"] is not None)
 
 
 def _told(values: Any) -> dict[str, Any]:

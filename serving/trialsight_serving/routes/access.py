@@ -13,7 +13,7 @@ from trialsight.errors import TrialsightError
 from trialsight_serving.access.keys import list_keys, make_key, revoke_key
 from trialsight_serving.access.organisations import add_organisation, list_organisations
 from trialsight_serving.access.principal import Role
-from trialsight_serving.access.users import add_user, change_user, find_user, list_users, user_by_id
+from trialsight_serving.access.users import LONGEST_SUBJECT, add_user, change_user, find_user, list_users, user_by_id
 from trialsight_serving.deps import AdministratorDep, AnyoneDep, OperatorDep, ServiceDep
 from trialsight_serving.openapi.errors import problems
 from trialsight_serving.problems import Problem, not_found
@@ -51,12 +51,13 @@ def get_users(service: ServiceDep, who: AdministratorDep) -> list[UserOut]:
 
 @router.post("/users", response_model=UserOut, status_code=201, responses=_TAKEN)
 async def post_user(user: UserIn, service: ServiceDep, who: AdministratorDep) -> UserOut:
-    """Add a user of the caller's organisation."""
+    """Add a user of the caller's organisation, who comes in by password or through the OpenID provider."""
+    subject = _subject(service, user.subject)
 
     def work(connection: Connection) -> UserOut:
         if find_user(connection, who.organisation, user.name) is not None:
             raise _taken("user", user.name)
-        added = add_user(connection, who.organisation, user.name, user.role, user.password, who=who.name)
+        added = add_user(connection, who.organisation, user.name, user.role, user.password, subject, who=who.name)
         return UserOut.model_validate(added)
 
     return await _write(service, work)
@@ -64,7 +65,8 @@ async def post_user(user: UserIn, service: ServiceDep, who: AdministratorDep) ->
 
 @router.patch("/users/{user_id}", response_model=UserOut, responses=problems({409: "It is your own account"}))
 async def patch_user(user_id: Id, change: UserChange, service: ServiceDep, who: AdministratorDep) -> UserOut:
-    """Change role or password, disable or enable; whoever is changed is logged out everywhere."""
+    """Change role, password or subject, disable or enable; whoever is changed is logged out everywhere."""
+    wanted = change.model_dump() | {"subject": _subject(service, change.subject)}
 
     def work(connection: Connection) -> UserOut:
         try:
@@ -74,7 +76,7 @@ async def patch_user(user_id: Id, change: UserChange, service: ServiceDep, who: 
         if user.name == who.name and (change.disabled or change.role not in (None, user.role)):
             detail = f"{who.name} would lock themselves out"
             raise Problem(409, "own-account", "Not on your own account", detail, "let another administrator do it")
-        changed = change_user(connection, who.organisation, user_id, **change.model_dump(), who=who.name)
+        changed = change_user(connection, who.organisation, user_id, **wanted, who=who.name)
         return UserOut.model_validate(changed)
 
     return await _write(service, work)
@@ -131,6 +133,24 @@ async def post_organisation(new: OrganisationIn, service: ServiceDep, who: Opera
         return NewOrganisationOut(**asdict(made), administrator=key)
 
     return await _write(service, work)
+
+
+def _subject(service: Service, sub: str | None) -> str | None:
+    """As users have it. Raises Problem 422 where there is no provider, or the name with its issuer is too long."""
+    if sub is None:
+        return None
+    oidc = service.settings.oidc
+    if oidc is None:
+        detail, remedy = (
+            "the service has no OpenID provider that could know a subject",
+            "set `oidc`, or give a password",
+        )
+        raise Problem(422, "request-invalid", "The request is not valid", detail, remedy)
+    known_as = oidc.subject(sub)
+    if len(known_as) > LONGEST_SUBJECT:
+        detail = f"the subject with its issuer has more than {LONGEST_SUBJECT} characters"
+        raise Problem(422, "request-invalid", "The request is not valid", detail)
+    return known_as
 
 
 async def _write(service: Service, work: Callable[[Connection], T]) -> T:

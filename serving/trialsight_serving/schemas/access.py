@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 from trialsight.home import ORGANISATION_ID
 from trialsight_serving.access.passwords import LONGEST, SHORTEST
@@ -13,6 +13,7 @@ from trialsight_serving.schemas.time import ZonedTime
 NAME = r"^[^\x00-\x1f\x7f]+$"
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NAME)]
 Password = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST)]
+Subject = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NAME)]
 PersonsRole = Literal[Role.REVIEWER, Role.ENGINEER, Role.ADMINISTRATOR]
 
 
@@ -26,22 +27,40 @@ class MeOut(BaseModel):
 
 
 class UserIn(BaseModel):
+    """One who comes in by a password, through the OpenID provider, or by both ways."""
+
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"name": "mei", "role": "reviewer", "password": "a sentence is fine"}]},
+        json_schema_extra={
+            "examples": [
+                {"name": "mei", "role": "reviewer", "password": "a sentence is fine"},
+                {"name": "li", "role": "engineer", "subject": "f4b1c2d8-…"},
+            ],
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}} for name in ("password", "subject")
+            ],
+        },
     )
     name: Name
     role: PersonsRole
-    password: Password
+    password: Password | None = None
+    subject: Subject | None = Field(default=None, description="Their `sub` at the OpenID provider of the settings")
+
+    @model_validator(mode="after")
+    def _can_come_in(self) -> "UserIn":
+        if self.password is None and self.subject is None:
+            raise ValueError("give a password, or the subject by which the OpenID provider lets them in")
+        return self
 
 
 class UserChange(BaseModel):
-    """What is left out stays."""
+    """What is left out, or null, stays."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"role": "engineer"}]})
     role: PersonsRole | None = None
     password: Password | None = None
     disabled: StrictBool | None = None
+    subject: Subject | None = Field(default=None, description="Their `sub` at the OpenID provider of the settings")
 
 
 class UserOut(BaseModel):
@@ -52,6 +71,8 @@ class UserOut(BaseModel):
     created_at: datetime
     last_login_at: datetime | None
     disabled_at: datetime | None
+    subject: str | None = Field(description="The OpenID provider's issuer, `#`, and its name for them")
+    has_password: bool
 
 
 class KeyIn(BaseModel):

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import cv2
 import httpx
@@ -102,6 +103,20 @@ def test_a_fading_lamp_is_told_acknowledged_and_over_when_it_is_mended(
     said = CliRunner().invoke(cli, ["drift", "L1", "--home", str(promoted.root)]).output
     assert "lamp (default): ended" in said
     assert "acknowledged by" in said
+
+
+def test_an_alarm_reaches_a_real_broker(promoted: Home, serve: Serve, eventually: Eventually, broker: Any) -> None:
+    plant = {"kind": "mqtt", "name": "plant", "url": f"mqtt://127.0.0.1:{broker.port}", "verdicts": ["reject"]}
+    with broker.listening() as heard, serve(promoted, open=True, drift=KNOBS, outbox=[plant]) as client:
+        post(client, 40, 1.0, 0)
+        eventually(lambda: bool(client.get("/v1/lines/L1/drift").json()["watched"]))
+        post(client, 40, 0.9, 40)
+        eventually(lambda: bool(heard))
+        (alarm,) = client.get("/v1/drift").json()
+    topic, message = heard[0]
+    assert topic == "trialsight/default/L1/alarm"
+    assert (message["alarm"], message["state"], message["cause"]) == (alarm["id"], "open", "lamp")
+    assert "brightness" in [one["measure"] for one in message["moved"]]
 
 
 def test_a_line_that_is_not_there(shared: httpx.Client) -> None:

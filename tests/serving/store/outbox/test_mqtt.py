@@ -1,22 +1,10 @@
 """Results handed on to a real broker, which is stopped and started."""
 
-import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
-import paho.mqtt.client as paho
-import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from trialsight.home import Home
 from trialsight_serving.outbox.queue import Message
@@ -30,80 +18,12 @@ Post = Callable[..., dict[str, Any]]
 Drained = Callable[[httpx.Client], bool]
 
 
-class Broker:
-    """A real mosquitto that keeps its sessions over a restart."""
-
-    def __init__(self, program: str, folder: Path) -> None:
-        self._program, self._folder = program, folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
-        (folder / "passwords").write_text("")
-        lines = [
-            f"listener {self.port} 127.0.0.1",
-            "allow_anonymous true",
-            "persistence true",
-            f"persistence_location {folder}/",
-            "max_queued_messages 100000",
-            *(["user root"] if os.getuid() == 0 else []),
-        ]
-        (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [self._program, "-c", str(self._folder / "mosquitto.conf")]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(500):
-            assert self._process.poll() is None, "mosquitto did not start"
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.01)
-        pytest.fail("mosquitto does not listen")
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(10)
-            self._process = None
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        pytest.skip("no mosquitto is installed (Debian: apt-get install mosquitto)")
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    broker = Broker(program, folder)
-    broker.start()
-    yield broker
-    broker.stop()
-
-
-@contextmanager
-def listening(broker: Broker) -> Iterator[list[tuple[str, str]]]:
-    """Topic and part of each message, in the order of their arrival; the broker keeps them for us while we are away."""
-    heard: list[tuple[str, str]] = []
-    ready = threading.Event()
-    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="listener", clean_session=False)
-    client.reconnect_delay_set(1, 1)
-    client.on_connect = lambda client, *_: client.subscribe("trialsight/#", qos=1)
-    client.on_subscribe = lambda *_: ready.set()
-    client.on_message = lambda _client, _data, message: heard.append(
-        (message.topic, json.loads(message.payload)["PartId"]["Id"])
-    )
-    client.connect("127.0.0.1", broker.port)
-    client.loop_start()
-    assert ready.wait(10)
-    try:
-        yield heard
-    finally:
-        client.disconnect()
-        client.loop_stop()
+def part_of(message: dict[str, Any]) -> str:
+    return str(message["PartId"]["Id"])
 
 
 def test_a_broker_that_goes_away_loses_nothing(
-    promoted: Home, serve: Serve, bad: bytes, broker: Broker, eventually: Eventually, post: Post, drained: Drained
+    promoted: Home, serve: Serve, bad: bytes, broker: Any, eventually: Eventually, post: Post, drained: Drained
 ) -> None:
     target = {
         "kind": "mqtt",
@@ -112,7 +32,7 @@ def test_a_broker_that_goes_away_loses_nothing(
         "retry_max_s": 0.3,
         "timeout_s": 3,
     }
-    with listening(broker) as heard, serve(promoted, outbox=[target]) as client:
+    with broker.listening() as heard, serve(promoted, outbox=[target]) as client:
         for number in range(5):
             post(client, bad, f"P-{number}")
         eventually(lambda: len(heard) >= 5)
@@ -123,9 +43,9 @@ def test_a_broker_that_goes_away_loses_nothing(
         assert client.get("/v1/outbox").json()["targets"][0]["waiting"] == 20
         broker.start()
         eventually(lambda: drained(client), 30)
-        eventually(lambda: len({part for _, part in heard}) == 25, 30)
+        eventually(lambda: len({part_of(message) for _, message in heard}) == 25, 30)
     assert {topic for topic, _ in heard} == {"trialsight/default/L1/result"}
-    first_seen = list(dict.fromkeys(part for _, part in heard))
+    first_seen = list(dict.fromkeys(part_of(message) for _, message in heard))
     assert first_seen == [f"P-{number}" for number in range(25)]
 
 
