@@ -7,10 +7,13 @@ Value = str | int | float
 # Code to its English text. The viewer's catalogues hold `reason.CODE` in both languages, with the same values.
 REASONS: dict[str, str] = {
     "score_above": "score {score} > t2 {t2}",
+    "score_above_also": "score {score} > t2 {t2}; also {also}",
     "score_between": "score {score} between t1 {t1} and t2 {t2}",
     "score_not_finite": "score is not a finite number: {score}",
     "rule": "{rule}: {count} regions, at most {at_most}",
     "rule_one": "{rule}: 1 region, at most {at_most}",
+    "rule_also": "{rule}: {count} regions, at most {at_most}; also {also}",
+    "rule_one_also": "{rule}: 1 region, at most {at_most}; also {also}",
     "all_black": "all black: is the lamp on, and the lens uncovered?",
     "too_dark": "under-exposed: mean brightness {value}, at least {limit}",
     "too_bright": "over-exposed: mean brightness {value}, at most {limit}",

@@ -67,7 +67,8 @@ class Rule:
 
 @dataclass(frozen=True)
 class Ruling:
-    """`rule`: the name of the rule that decided, `score` for the thresholds, None for a pass."""
+    """`rule`: the name of the rule that decided, `score` for the thresholds, None for a pass. `reason` also names the
+    other rules that fired."""
 
     verdict: Verdict
     reason: Reason | None
@@ -111,4 +112,10 @@ def rule_on(
         left = max((region.peak for index, region in enumerate(regions) if index not in tolerated), default=-math.inf)
         verdict, why = judge(left, thresholds) if left > -math.inf else (Verdict.PASS, None)
     fired.append(Ruling(verdict, why, None if verdict is Verdict.PASS else "score"))
-    return max(fired, key=lambda ruling: SEVERITY[ruling.verdict])
+    decided = max(fired, key=lambda ruling: SEVERITY[ruling.verdict])
+    also = [one.rule for one in fired[:-1] if one.rule not in (None, decided.rule)]
+    if decided.reason is None or not also:
+        return decided
+    # Where a rule fired, the score decides only by lying above t2: of equals, the rule comes first.
+    values = decided.reason.values | {"also": ", ".join(map(str, also))}
+    return Ruling(decided.verdict, Reason(f"{decided.reason.code}_also", **values), decided.rule)

@@ -57,6 +57,18 @@ def test_rules(rules: list[Rule], regions: list[Region], verdict: Verdict, rule:
     assert (ruling.reason is None) == (verdict is Verdict.PASS)
 
 
+def test_the_reason_names_every_rule_that_fired() -> None:
+    regions = [region(peak=1.2), region(x=150, kind="crack"), region(kind="crack")]
+    rules = [MANY_ARE_ODD, ANY_CRACK, NO_SPOTS_IN_B, NO_LONG_SCRATCH]
+    ruling = rule_on(3.0, regions, THRESHOLDS, rules, ZONES)
+    assert (ruling.rule, ruling.reason) == (
+        "any crack",
+        "any crack: 2 regions, at most 0; also many spots, no spots in B",
+    )
+    ruling = rule_on(3.0, [region()] * 3, THRESHOLDS, [MANY_ARE_ODD], ZONES)
+    assert (ruling.rule, ruling.reason) == ("score", "score 3.0 > t2 2.0; also many spots")
+
+
 @pytest.mark.parametrize("score", [math.nan, math.inf])
 def test_no_rule_turns_a_fault_into_a_pass(score: float) -> None:
     everything = Rule("all fine", at_most=1000)
