@@ -25,14 +25,17 @@ INTRODUCTION = """Twenty defects of each class, drawn by lot, go into the traini
 the other test parts. `memory`: the patch memory, which labels teach nothing. `auto`: with the labels; how the two are
 joined is decided on held-out training parts alone. A class that is withheld has no labelled part, and its AUROC is that
 of its parts against the good ones. ResNet-18 trunk, layers 2 and 3. Times are ratios within one run."""
+CLASSES = "By `auto` on the other test parts: regions that lie on a drawn defect."
 
 
 @dataclass(frozen=True)
 class Found:
-    """`classes`: image AUROC of each class against good parts. `fit_s`: up to a calibrated detector."""
+    """`classes`: image AUROC of each class against good parts. `named`: the share of found regions that were given a
+    class, and of these the share of right ones. `fit_s`: up to a calibrated detector."""
 
     auroc: float
     classes: dict[str, float]
+    named: tuple[float, float]
     fit_s: float
     package: Path
     chosen: str
@@ -41,11 +44,12 @@ class Found:
 def run(shared: Path, place: Path, docs: Path, names: Sequence[str], withheld: bool) -> Path:
     """Measure `names`, write the report, give its path. `withheld`: also without each class's labels in turn."""
     place.mkdir(parents=True, exist_ok=True)
-    rows, targets = [], []
+    rows, given, targets = [], [], []
     for name in names:
         with tempfile.TemporaryDirectory(dir=place) as scratch:
-            more, aims = _measure(name, shared, Path(scratch), withheld)
+            more, named, aims = _measure(name, shared, Path(scratch), withheld)
         rows += more
+        given.append((name, *(f"{share:.1%}" for share in named)))
         targets += aims
     report = Report(
         name="labels",
@@ -53,13 +57,18 @@ def run(shared: Path, place: Path, docs: Path, names: Sequence[str], withheld: b
         introduction=INTRODUCTION,
         machine=describe_machine(),
         repeat=f"make bench ARGS='labels --sets {','.join(names)}{'' if withheld else ' --no-withheld'}'",
-        tables=(Table("Image AUROC", ("set", "learned from", "measured on", "memory", "auto", "chosen"), tuple(rows)),),
+        tables=(
+            Table("Image AUROC", ("set", "learned from", "measured on", "memory", "auto", "chosen"), tuple(rows)),
+            Table("Classes given", ("set", "regions given a class", "of these the right one"), tuple(given), CLASSES),
+        ),
         targets=tuple(targets),
     )
     return write_report(report, docs)
 
 
-def _measure(name: str, shared: Path, scratch: Path, withheld: bool) -> tuple[list[tuple[str, ...]], list[Target]]:
+def _measure(
+    name: str, shared: Path, scratch: Path, withheld: bool
+) -> tuple[list[tuple[str, ...]], tuple[float, float], list[Target]]:
     image_set, weights = read_set(shared, name), shared / "weights" / TRUNK
     labelled = _drawn(image_set)
     known = link(image_set, labelled, scratch / "known")
@@ -82,7 +91,7 @@ def _measure(name: str, shared: Path, scratch: Path, withheld: bool) -> tuple[li
         rows.append((name, f"{EACH} of each but {label}", label, *scores, blind.chosen))
     if withheld:
         targets.append(Target(f"{name}, withheld classes ≥ memory − 0.01", f"{worst:+.3f}", worst >= -0.01))
-    return rows, targets
+    return rows, auto.named, targets
 
 
 def _update(name: str, image_set: ImageSet, scratch: Path, weights: Path) -> Target:
@@ -136,6 +145,7 @@ def train(data: Path, folder: Path, detector: str | None, name: str, weights: Pa
     return Found(
         auroc=result["metrics"]["image_auroc"],
         classes={one["label"]: one["image_auroc"] for one in result["classes"] if one["label"] != GOOD},
+        named=(result["metrics"].get("regions_named") or 0.0, result["metrics"].get("named_rightly") or 0.0),
         fit_s=sum(float(value) for task, value in result["seconds"].items() if task not in NOT_FIT),
         package=Path(result["package"]),
         chosen=card["detector"].get("chosen", card["detector"]["name"]),
