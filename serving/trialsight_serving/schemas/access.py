@@ -71,7 +71,10 @@ class UserOut(BaseModel):
     created_at: datetime
     last_login_at: datetime | None
     disabled_at: datetime | None
-    subject: str | None = Field(description="The OpenID provider's issuer, `#`, and its name for them")
+    subject: str | None = Field(
+        description="The OpenID provider's issuer, `#`, and its name for them",
+        examples=["https://login.example.com/realms/factory#f4b1c2d8"],
+    )
     has_password: bool
 
 
