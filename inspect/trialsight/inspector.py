@@ -157,7 +157,7 @@ class Inspector:
             return _no_verdict(Reason("model_failed", problem=problem), prepared, thresholds, timings, observe)
         inferred = time.perf_counter()
         timings["infer"] = _ms(decoded, inferred)
-        if not math.isfinite(seen.score) or not np.isfinite(seen.defect_map).all():
+        if not math.isfinite(seen.score) or not cv2.checkRange(seen.defect_map)[0]:
             return _no_verdict(Reason("not_finite"), prepared, thresholds, timings, observe)
         if (fault := self._judge.unlike(seen.embedding)) is not None:
             return _no_verdict(fault, prepared, thresholds, timings, observe, seen.embedding)

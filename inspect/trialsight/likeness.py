@@ -1,6 +1,5 @@
 """Is this the product at all? Cosine distance of a frame's mean feature from that of the training frames."""
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,18 +21,17 @@ class Likeness:
     limit: float
 
     def fault(self, embedding: NDArray[np.float32]) -> Reason | None:
-        """Why a frame with this (C,) embedding must not be judged, or None."""
-        own = embedding.astype(np.float64)
-        distance = 1.0 - float(own @ self._direction) / max(math.sqrt(own @ own), 1e-12)
+        """Why a frame with this (C,) embedding of unit length must not be judged, or None."""
+        distance = 1.0 - float(embedding @ self._direction)
         if not distance <= self.limit:  # a NaN is no likeness either
             return Reason("wrong_product", value=distance, limit=self.limit)
         return None
 
     @cached_property
-    def _direction(self) -> NDArray[np.float64]:
+    def _direction(self) -> NDArray[np.float32]:
         """The centre at unit length."""
         center = np.array(self.center)
-        return np.asarray(center / max(float(np.linalg.norm(center)), 1e-12), np.float64)
+        return np.asarray(center / max(float(np.linalg.norm(center)), 1e-12), np.float32)
 
 
 def learn_likeness(embeddings: ArrayLike) -> Likeness:

@@ -3,6 +3,7 @@
 import os
 import struct
 from collections.abc import Callable
+from functools import cache
 
 import cv2
 import numpy as np
@@ -49,6 +50,7 @@ def decode(data: bytes, header: ImageHeader, reduced: int = 1) -> NDArray[np.uin
     return image  # type: ignore[return-value]
 
 
+@cache
 def _quieten() -> None:
     """OpenCV logs two to six lines for each frame that it can't decode; the FrameError says it all.
 
