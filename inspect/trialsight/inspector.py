@@ -71,7 +71,7 @@ class Inspector:
         limits: Limits | None = None,
         engine: EngineName | None = None,
     ) -> None:
-        cv2.setNumThreads(threads)  # OpenCV's own pool, one for the process: its idle threads spin, on others' cores
+        cv2.setNumThreads(threads)  # OpenCV has a pool for the process, on cores that others compute on
         self.package = package
         self.limits = limits or Limits()
         variant = package.variant
