@@ -25,7 +25,10 @@ class Remembered:
         if self._store is None:
             return None
         files = [self._store.with_name(self._store.name + suffix) for suffix in ("", "-wal", "-journal")]
-        found = [file.stat() for file in files if file.is_file()]
+        found = []
+        for file in files:
+            with contextlib.suppress(FileNotFoundError):  # SQLite takes its journal away when it likes
+                found.append(file.stat())
         if any(time.time() - one.st_mtime < _RACY_S for one in found):
             return None
         return [[one.st_ino, one.st_mtime_ns, one.st_size] for one in found] or None
