@@ -43,7 +43,7 @@ def lane(organisation: str, line: str) -> str:
 
 
 class Admission:
-    """Lives in the event loop alone, so it needs no lock.
+    """Lives in the event loop, so it needs no lock; what may be called from any thread says so.
 
     `depth` of a line counts its frames that were admitted and not yet answered. A free worker goes to the waiting
     lines in turn, so one line's burst can't starve another.
@@ -55,6 +55,7 @@ class Admission:
         self._limit = queue_limit
         self._clock = clock
         self._depth: dict[str, int] = {}
+        self._running: set[_Turn] = set()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self.inspecting = Pace(FIRST_GUESS_S)
         self.around = Pace(0.0)  # the body's arrival and the store
@@ -95,12 +96,32 @@ class Admission:
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(line, deque()).append(turn)
+        self.collect()  # only now: a model that has run from here on finds that somebody waits
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.release(None)  # the slot came just as the client went
             raise
+
+    def begin(self, turn: "_Turn") -> None:
+        self._running.add(turn)
+
+    def end(self, turn: "_Turn") -> None:
+        """Once, however often it is told: by who waits for a worker, and where the turn's block ends."""
+        if turn in self._running:
+            self._running.remove(turn)
+            self.release(turn.spent_s if turn.ran else None)
+
+    def collect(self) -> None:
+        """Take the slots back of turns whose model has run."""
+        for turn in [turn for turn in self._running if turn.has_run]:
+            self.end(turn)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a frame waits for a worker. May be asked from any thread."""
+        return bool(self._waiting)
 
     def release(self, spent_s: float | None) -> None:
         """Hand the slot to the next line in turn. `spent_s` teaches the prediction; None where nothing ran."""
@@ -153,24 +174,45 @@ class Ticket:
 
 
 class _Turn:
-    """`ran`: set it where the frame was inspected, so that the prediction learns from it. `stay_s`: queue and work."""
+    """A frame with a worker. `ran`: set it where the frame was inspected, so that the prediction learns from it."""
 
     def __init__(self, admission: Admission, line: str) -> None:
         self._admission, self._line = admission, line
-        self._started = 0.0
-        self.ran = False
-        self.stay_s = 0.0
+        self._came = self._started = self._ended = 0.0
+        self.ran = self.has_run = False
 
     async def __aenter__(self) -> "_Turn":
         self._came = self._admission.now()
         await self._admission.acquire(self._line)
         self._started = self._admission.now()
+        self._loop = asyncio.get_running_loop()
+        self._admission.begin(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        now = self._admission.now()
-        self.stay_s = now - self._came
-        self._admission.release(now - self._started if self.ran else None)
+        self._stop()
+        self._admission.end(self)
+
+    def model_has_run(self) -> None:
+        """From the worker's thread: another frame may run, while this one is stored. The event loop is woken only where
+        one waits; else it looks when the next comes."""
+        self._stop()
+        if self._admission.is_awaited:
+            self._loop.call_soon_threadsafe(self._admission.collect)
+
+    @property
+    def stay_s(self) -> float:
+        """Queue and work."""
+        return self._ended - self._came
+
+    @property
+    def spent_s(self) -> float:
+        return self._ended - self._started
+
+    def _stop(self) -> None:
+        if not self.has_run:
+            self._ended = self._admission.now()
+            self.has_run = True
 
 
 def _busy(slug: str, detail: str, wait_s: float) -> Problem:

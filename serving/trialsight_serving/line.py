@@ -112,28 +112,41 @@ async def take(service: Service, model: LiveModel, ticket: Ticket, arrival: Arri
 async def _take(
     service: Service, model: LiveModel, ticket: Ticket, arrival: Arrival, header: ImageHeader, writing: Writing
 ) -> FrameRecord:
+    """One hop to a worker's thread and one back: where all cores compute, each wakening waits for one."""
     arrived, arrived_ns = time.perf_counter(), time.time_ns()
     async with ticket.worker() as turn:
         queued_ms = _ms(arrived)
         arrival.trace.stage("admission", arrived_ns)
-        if (fault := _fault(service, model, ticket, arrival, queued_ms)) is not None:
-            record, map_png = _unseen(fault, model, arrival, header, queued_ms), None
-        else:
-            loop = asyncio.get_running_loop()
-            record, map_png = await loop.run_in_executor(
-                service.inspectors, _inspect, model, arrival, header, queued_ms
-            )
-            turn.ran = True
+        fault = _fault(service, model, ticket, arrival, queued_ms)
+        turn.ran = fault is None
+
+        def work() -> tuple[FrameRecord, bool]:
+            map_png = None
+            if fault is None:
+                record, map_png = _inspect(model, arrival, header, queued_ms)
+            else:
+                record = _unseen(fault, model, arrival, header, queued_ms)
+            turn.model_has_run()
+            return _keep(service, record, arrival, map_png, writing)
+
+        stored, is_new = await asyncio.get_running_loop().run_in_executor(service.inspectors, work)
+    if is_new:  # else the same frame, sent twice at once: the first one's answer
+        service.shadow.offer(stored, arrival.data)
+        _note(service, stored, ticket.late, arrival.trace)
+    return stored
+
+
+def _keep(
+    service: Service, record: FrameRecord, arrival: Arrival, map_png: bytes | None, writing: Writing
+) -> tuple[FrameRecord, bool]:
+    """The result that is stored under the frame's key, and whether it is `record`."""
     arrival.trace.answered(record.id, {"part": record.part, "verdict": record.verdict, "score": record.score})
     started, started_ns = time.perf_counter(), time.time_ns()
-    stored = await _store(service, record, arrival, map_png, writing)
+    stored = _store(service, record, arrival, map_png, writing)
     arrival.trace.stage("store", started_ns)
     if stored.id != record.id:
-        return stored  # the same frame, sent twice at once: the first one's answer
-    stored = replace(stored, timings_ms=stored.timings_ms | {"store": _ms(started)})
-    service.shadow.offer(stored, arrival.data)
-    _note(service, stored, ticket.late, arrival.trace)
-    return stored
+        return stored, False
+    return replace(stored, timings_ms=stored.timings_ms | {"store": _ms(started)}), True
 
 
 def _inspect(
@@ -241,7 +254,7 @@ def _same_frame(found: FrameRecord, arrival: Arrival) -> FrameRecord:
     return found
 
 
-async def _store(
+def _store(
     service: Service, record: FrameRecord, arrival: Arrival, map_png: bytes | None, writing: Writing
 ) -> FrameRecord:
     """Both files on the disk, then the row, then back. Nobody learns a verdict that a power cut could take away."""
@@ -251,7 +264,7 @@ async def _store(
     try:
         begun = {record.image_sha256: writing}
         expected, limited = _expected_views(service, record), service.meter.is_limited(record.organisation_id)
-        return await service.results.add(record, files, arrival.key, expected, begun, limited=limited)
+        return service.results.add(record, files, arrival.key, expected, begun, limited=limited)
     except KeyTakenError as taken:
         return _same_frame(taken.frame, arrival)
     except QuotaError as error:

@@ -101,7 +101,9 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         news=news,
         metrics=metrics,
         tracing=tracing,
-        inspectors=ThreadPoolExecutor(settings.workers, "inspect"),
+        inspectors=ThreadPoolExecutor(
+            settings.workers + FILE_THREADS, "inspect"
+        ),  # admission bounds those that compute
         disks=disks,
         probes=ThreadPoolExecutor(1, "probe"),
     )

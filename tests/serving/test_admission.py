@@ -169,3 +169,42 @@ def test_a_client_that_goes_gives_its_slot_on() -> None:
         return True
 
     assert asyncio.run(run())
+
+
+def test_a_frame_runs_while_the_one_before_it_is_stored(clock: Clock) -> None:
+    """Whether it has come before the model had run, and waits, or comes after."""
+
+    async def run() -> tuple[list[str], float]:
+        admission = Admission(workers=1, queue_limit=10, clock=clock)
+        order: list[str] = []
+
+        async def frame(name: str, comes: asyncio.Event, leaves: asyncio.Event) -> None:
+            with admission.admit("L1", 60) as ticket:
+                async with ticket.worker() as turn:
+                    order.append(f"{name} runs")
+                    turn.ran = True
+                    await comes.wait()
+                    clock.now += 0.5
+                    await asyncio.to_thread(turn.model_has_run)
+                    await leaves.wait()
+                    clock.now += 0.1
+                    order.append(f"{name} is stored")
+
+        ran, stored = asyncio.Event(), asyncio.Event()
+        frames = [asyncio.create_task(frame(name, ran, stored)) for name in ("first", "second")]
+        await asyncio.sleep(0)
+        assert order == ["first runs"]
+        ran.set()
+        while order != ["first runs", "second runs"]:
+            await asyncio.sleep(0)
+        frames.append(asyncio.create_task(frame("third", ran, stored)))
+        while "third runs" not in order:
+            await asyncio.sleep(0)
+        stored.set()
+        await asyncio.gather(*frames)
+        assert admission.has_spare
+        return order, admission.inspecting.mean_s
+
+    order, mean_s = asyncio.run(run())
+    assert order[:3] == ["first runs", "second runs", "third runs"]
+    assert 0.05 < mean_s < 0.5  # of running alone

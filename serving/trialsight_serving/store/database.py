@@ -110,7 +110,8 @@ def make_engine(text: str) -> Engine:
         if url.drivername in ("postgresql", "postgres"):
             url = url.set(drivername="postgresql+psycopg")
         if url.get_backend_name() == "sqlite":
-            engine = sa.create_engine(url, pool_size=16, max_overflow=32)
+            # The one used last: its cache of pages is the one that holds what was written last.
+            engine = sa.create_engine(url, pool_size=16, max_overflow=32, pool_use_lifo=True)
             sa.event.listen(engine, "connect", _tune_sqlite)
             sa.event.listen(engine, "begin", _begin_sqlite)
             return engine

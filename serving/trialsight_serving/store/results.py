@@ -1,9 +1,8 @@
 """One frame's way into the store: its files, then one transaction, then the answer: what was answered is not lost."""
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -21,7 +20,7 @@ from trialsight_serving.store.writer import Writer
 _AGAIN = (FileGoneError, sa.exc.IntegrityError)
 
 
-Writing: TypeAlias = "asyncio.Future[bool]"
+Writing: TypeAlias = "Future[bool]"
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Results:
 
     def begin(self, name: str, data: bytes) -> Writing:
         """Start to write a file whose row will follow: the disk works while the frame is inspected."""
-        return asyncio.get_running_loop().run_in_executor(self.disks, self.images.put, data, name)
+        return self.disks.submit(self.images.put, data, name)
 
     def forget(self, name: str, begun: Writing) -> None:
         """No row will follow: the file goes, unless another row needs it. Waits for nothing."""
@@ -48,7 +47,7 @@ class Results:
 
         begun.add_done_callback(note)
 
-    async def add(
+    def add(
         self,
         record: FrameRecord,
         files: Mapping[str, bytes],
@@ -58,16 +57,16 @@ class Results:
         *,
         limited: bool = True,
     ) -> FrameRecord:
-        """`files`: by sha256; `begun`: those that are being written. `limited`: whether the organisation may have a
-        quota. Raises KeyTakenError, QuotaError; then, and on OSError, SQLAlchemyError or RuntimeError, nothing is
-        stored."""
+        """Waits for the disk, in the caller's thread. `files`: by sha256; `begun`: those that are being written.
+        `limited`: whether the organisation may have a quota. Raises KeyTakenError, QuotaError; then, and on OSError,
+        SQLAlchemyError or RuntimeError, nothing is stored."""
         record = replace(record, stored_bytes=sum(map(len, files.values())))
         try:
-            return await self._try(record, files, key, expected, begun or {}, limited)
+            return self._try(record, files, key, expected, begun or {}, limited)
         except _AGAIN:
-            return await self._try(record, files, key, expected, {}, limited)
+            return self._try(record, files, key, expected, {}, limited)
 
-    async def _try(
+    def _try(
         self,
         record: FrameRecord,
         files: Mapping[str, bytes],
@@ -76,8 +75,9 @@ class Results:
         begun: Mapping[str, Writing],
         limited: bool,
     ) -> FrameRecord:
-        written = await asyncio.gather(*(begun.get(name) or self.begin(name, data) for name, data in files.items()))
-        found = [name for name, fresh in zip(files, written, strict=True) if not fresh]
+        fresh = {name: self.images.put(data, name) for name, data in files.items() if name not in begun}
+        fresh |= {name: writing.result() for name, writing in begun.items()}
+        found = [name for name, is_fresh in fresh.items() if not is_fresh]
 
         def work(connection: Connection) -> FrameRecord:
             keep_files(connection, self.images, found)
@@ -86,4 +86,4 @@ class Results:
             self.hand_on(connection, stored, key)
             return stored
 
-        return await asyncio.wrap_future(self.writer.submit(work))
+        return self.writer.transact(work)

@@ -1,8 +1,8 @@
 """One writer, many waiters: records that arrive while a commit runs share the next one, and its fsync."""
 
-import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -24,7 +24,8 @@ class _Task:
 
 
 class Writer:
-    """`submit(work)` runs `work(connection)` in the writer's thread; its future is done after the commit.
+    """`submit(work)` runs `work(connection)` in the writer's thread; its future is done after the commit. `transact`
+    waits for it, and where nobody is writing does it itself: to wake a thread costs more than most work.
 
     In a group each piece of work has its own savepoint: one that fails (a key that exists) takes none along.
     A group is what came in during the commit before it: a lone record waits for nothing, a burst is grouped.
@@ -32,48 +33,59 @@ class Writer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()  # nothing may enter the queue behind the end mark
+        self._tasks: deque[_Task] = deque()
+        self._writing = threading.Lock()  # whoever has it commits what has come
+        self._lock = threading.Lock()  # nothing may be added behind the end
         self._closed = False
+        self._wanted = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
     def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
         """Raises RuntimeError once the writer is closed. `asyncio.wrap_future` makes the result awaitable."""
-        task = _Task(work)
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the store is closed")
-            self._queue.put(task)
+        task = self._add(work)
+        self._wanted.release()
         return task.future
 
     def transact(self, work: Callable[[Connection], T]) -> T:
-        """Waits for the commit; not for the event loop."""
-        return self.submit(work).result()
+        """Waits for the commit; not for the event loop. Raises RuntimeError once the writer is closed."""
+        task = self._add(work)
+        with self._writing:
+            while not task.future.done():
+                self._commit_next()
+        done: T = task.future.result()
+        return done
 
     def close(self) -> None:
         """Commits what was submitted before, then ends."""
         with self._lock:
             self._closed = True
-            self._queue.put(None)
+        self._wanted.release()
         self._thread.join()
 
-    def _run(self) -> None:
-        ended = False
-        while not ended:
-            group: list[_Task] = []
-            ended = self._gather(group)
-            self._commit(group)
+    def _add(self, work: Callable[[Connection], Any]) -> _Task:
+        task = _Task(work)
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the store is closed")
+            self._tasks.append(task)
+        return task
 
-    def _gather(self, group: list[_Task]) -> bool:
-        """Wait for a task, then take what else is there. True where the end mark came."""
-        task = self._queue.get()
-        while task is not None:
-            group.append(task)
-            if len(group) == MAX_GROUP or self._queue.empty():
-                return False
-            task = self._queue.get()
-        return True
+    def _run(self) -> None:
+        while True:
+            self._wanted.acquire()
+            ended = self._closed
+            with self._writing:
+                while self._tasks:
+                    self._commit_next()
+            if ended:
+                return
+
+    def _commit_next(self) -> None:
+        group: list[_Task] = []
+        while self._tasks and len(group) < MAX_GROUP:
+            group.append(self._tasks.popleft())
+        self._commit(group)
 
     def _commit(self, group: list[_Task]) -> None:
         running = [task for task in group if task.future.set_running_or_notify_cancel()]

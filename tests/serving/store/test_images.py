@@ -1,6 +1,5 @@
 """Frames and maps, on a disk and on S3: found again by their content, and never taken from a row that needs them."""
 
-import asyncio
 import hashlib
 import os
 from collections.abc import Callable
@@ -87,11 +86,8 @@ def add(database: Database, images: ImageStore, record: FrameRecord, data: bytes
     writer = Writer(database)
     name = name_of(data)
     with ThreadPoolExecutor(2) as disks:
-        stored = asyncio.run(
-            Results(writer, images, disks, lambda *_: None).add(
-                replace(record, image_sha256=name), {name: data}, None, None
-            )
-        )
+        results = Results(writer, images, disks, lambda *_: None)
+        stored = results.add(replace(record, image_sha256=name), {name: data}, None, None)
     writer.close()
     return stored
 
@@ -118,15 +114,15 @@ def test_a_picture_that_comes_again_while_it_is_taken_away_is_there(
     images.put(b"again", name)
     with database.write() as connection:
         note_unneeded(connection, [name])
-    submit = Writer.submit
+    transact = Writer.transact
     purged: list[tuple[int, int]] = []
 
     def purge_first(self: Writer, work: object) -> object:
         if not purged:
             purged.append(purge(database.transact, images, LATER))
-        return submit(self, work)  # type: ignore[arg-type]
+        return transact(self, work)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Writer, "submit", purge_first)
+    monkeypatch.setattr(Writer, "transact", purge_first)
     add(database, images, make_record(1), b"again")
     assert purged == [(1, 5)]
     assert images.get(name) == b"again"

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -111,6 +111,26 @@ def test_records_that_wait_share_a_commit(
     wait([first, *others], 5)
     assert sorted(future.result().seq for future in others) == list(range(1, 21))
     assert len(commits) <= 2  # one where the others came before the writer had woken
+
+
+def test_threads_that_wait_for_their_records_share_a_commit(
+    make_record: Callable[..., FrameRecord], database: Database, writer: Writer
+) -> None:
+    commits: list[float] = []
+    sa.event.listen(database.engine, "commit", lambda _: commits.append(time.monotonic()))
+    gate = threading.Event()
+    first = writer.submit(lambda _: gate.wait(5))
+
+    def bring(n: int) -> FrameRecord:
+        return writer.transact(lambda c: insert_frame(c, make_record(n, part=f"P-{n}"), None))
+
+    with ThreadPoolExecutor(10) as pool:
+        others = [pool.submit(bring, n) for n in range(1, 11)]
+        time.sleep(0.2)
+        gate.set()
+        assert sorted(other.result(5).seq for other in others) == list(range(1, 11))
+    assert first.result(5)
+    assert len(commits) < 10
 
 
 def test_one_failure_takes_nothing_of_its_group_with_it(

@@ -13,12 +13,13 @@ from trialsight.files import sync_folder, write_atomic
 from trialsight_serving.store.images import StoredFile, place_of
 
 _NAME_LENGTH = 64
+_LEVELS = (4, 2, 0)  # how many letters of its name lead to a file's folder, to the one above, and to the root
 
 
 class LocalImages:
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._durable: set[str] = set()  # folders that are known to be there after a power cut, by their names' start
+        self._durable: set[str] = set()  # folders that are there after a power cut, by how their files' names begin
 
     def path(self, sha256: str) -> Path:
         return self.root / place_of(sha256)
@@ -30,9 +31,7 @@ class LocalImages:
             write_atomic(path, data)
         else:
             sync_folder(path.parent)  # whoever wrote it may be about to
-        if sha256[:4] not in self._durable:
-            self._keep_folder(path.parent)
-            self._durable.add(sha256[:4])
+        self._keep_folders(path)
         return fresh
 
     def get(self, sha256: str) -> bytes:
@@ -71,9 +70,13 @@ class LocalImages:
         folder = next(folder for folder in (self.root, *self.root.parents) if folder.is_dir())
         return shutil.disk_usage(folder).free
 
-    def _keep_folder(self, folder: Path) -> None:
+    def _keep_folders(self, path: Path) -> None:
         """A new folder is durable only once its parent is synced. After the file: what it made, its own sync has
-        brought to the disk on most file systems, and asking once more costs nothing."""
-        for part in (folder, *folder.parents):
-            if part.is_relative_to(self.root):
-                sync_folder(part.parent)
+        brought to the disk on most file systems, and asking once more costs little. Each once per process."""
+        made = []
+        for folder, length in zip(path.parents, _LEVELS, strict=False):
+            if path.name[:length] in self._durable:  # then those above it are too
+                break
+            sync_folder(folder.parent)
+            made.append(path.name[:length])
+        self._durable.update(made)
