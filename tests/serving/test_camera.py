@@ -191,9 +191,15 @@ def test_two_agents_can_not_share_a_buffer(tmp_path: Path) -> None:
 
 def test_an_agent_tells_how_it_is_and_its_clock_is_measured(promoted: Home, serve, tmp_path: Path) -> None:
     """Three seconds fast, with frames waiting and frames lost; then nothing more is heard of it."""
+
+    def now() -> datetime:
+        read = datetime.now(UTC) + timedelta(seconds=3)
+        time.sleep(0.05)  # as a busy machine may: the round trip must cover it
+        return read
+
     spool = Spool(tmp_path, 100)
     with serve(promoted) as service, Client(str(service.base_url), patience_s=0) as client:
-        reporter = Reporter(client, spool, "L1", "top", "video:0", now=lambda: datetime.now(UTC) + timedelta(seconds=3))
+        reporter = Reporter(client, spool, "L1", "top", "video:0", now=now)
         clock = reporter.report()
         assert clock is not None
         assert clock.offset_ms == pytest.approx(3000, abs=clock.round_trip_ms / 2 + 1)
@@ -326,7 +332,7 @@ def test_each_frame_is_accepted_once_and_in_order_through_kills_and_cuts(
                     server, port = serve_on(promoted, tmp_path / "serve.log")
                 kills = time.monotonic() + chance.uniform(3, 8) * (4 if LONG else 1)
             agent.send_signal(signal.SIGTERM)
-            assert agent.wait(20) == 0
+            assert agent.wait(60) == 0
             answered = httpx.get(f"http://127.0.0.1:{port}/v1/cameras").json()
             assert [(one["waiting_frames"], one["lost"]) for one in answered] == [(0, 0)]
         finally:

@@ -57,7 +57,8 @@ class Reporter:
             "last_frame_at": None if last is None else last.isoformat(),
             "source": self.source[:200],
         }
-        sent, started = self.now(), time.monotonic()
+        started = time.monotonic()
+        sent = self.now()  # within the round trip, so that a pause between the two is part of its doubt
         try:
             theirs = self.client.report_camera(self.line, self.view, body)
         except ServiceError:
