@@ -48,7 +48,7 @@ def serve(tmp_path: Path) -> Serve:
             yield url
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
 
     return running
 
@@ -56,7 +56,7 @@ def serve(tmp_path: Path) -> Serve:
 def _await(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     for _ in range(600):
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(url, timeout=5).status_code == 200:
+            if httpx.get(url, timeout=60).status_code == 200:
                 return
         if process.poll() is not None:
             break

@@ -51,7 +51,7 @@ def test_ctrl_c_ends_everything_it_started(tmp_path: Path) -> None:
         assert httpx.get(f"{url}livez").status_code == 200
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert "Stopped" in rest
     assert "Traceback" not in rest
     with pytest.raises(httpx.TransportError):

@@ -89,7 +89,7 @@ def test_a_readers_own_folder_goes_live_and_answers_curl(tmp_path: Path) -> None
             )
         finally:
             os.killpg(shell.pid, signal.SIGTERM)
-            shell.wait(30)
+            shell.wait(60)
     answer = json.loads(posted.stdout)
     promised = set(re.findall(r'"(\w+)":', re.search(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1]))  # type: ignore[index]
     nested = [answer["thresholds"], answer["timings_ms"], answer["model"], answer["regions"][0]]
@@ -103,7 +103,7 @@ def test_a_readers_own_folder_goes_live_and_answers_curl(tmp_path: Path) -> None
 def _await_ready(url: str, shell: "subprocess.Popen[bytes]", log: Path) -> None:
     for _ in range(1800):
         try:
-            if httpx.get(url, timeout=5).status_code == 200:
+            if httpx.get(url, timeout=60).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.1)

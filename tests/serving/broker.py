@@ -40,7 +40,7 @@ class Broker:
     def start(self) -> None:
         command = [self._program, "-c", str(self._folder / "mosquitto.conf")]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(500):
+        for _ in range(6000):
             assert self._process.poll() is None, "mosquitto did not start"
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -51,7 +51,7 @@ class Broker:
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     @contextmanager
@@ -66,7 +66,7 @@ class Broker:
         client.on_message = lambda _client, _data, message: heard.append((message.topic, json.loads(message.payload)))
         client.connect("127.0.0.1", self.port)
         client.loop_start()
-        assert ready.wait(10)
+        assert ready.wait(60)
         try:
             yield heard
         finally:

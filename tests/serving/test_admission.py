@@ -163,9 +163,9 @@ def test_a_client_that_goes_gives_its_slot_on() -> None:
         await asyncio.sleep(0)
         admission.release(None)  # hands the slot to `waiting` …
         waiting.cancel()  # … which goes at that very moment
-        await asyncio.wait_for(gone, 1)
+        await asyncio.wait_for(gone, 60)
         admission.release(None)
-        await asyncio.wait_for(admission.acquire("L3"), 1)
+        await asyncio.wait_for(admission.acquire("L3"), 60)
         return True
 
     assert asyncio.run(run())

@@ -25,7 +25,7 @@ Serve = Callable[..., httpx.Client]
 def slow_post(client: httpx.Client, data: bytes) -> socket.socket:
     """A post of which only the head and a few bytes have come."""
     url = client.base_url
-    connection = socket.create_connection((url.host, url.port or 80), timeout=10)
+    connection = socket.create_connection((url.host, url.port or 80), timeout=60)
     head = f"POST {FRAMES}?part=slow HTTP/1.1\r\nHost: {url.host}\r\nContent-Type: image/png\r\n"
     connection.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data[:20])
     return connection

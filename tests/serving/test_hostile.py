@@ -42,7 +42,7 @@ def target(promoted_template: Path, tmp_path_factory: pytest.TempPathFactory, se
 
 
 def connect(client: httpx.Client) -> socket.socket:
-    return socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=10)
+    return socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=60)
 
 
 def answer_of(connection: socket.socket) -> tuple[int, dict[str, Any]]:
@@ -106,7 +106,7 @@ def test_a_body_that_nobody_reads_does_not_keep_its_connection(target: httpx.Cli
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
         with pytest.raises(OSError):
-            for _ in range(50):
+            for _ in range(600):
                 connection.sendall(b"x")
                 time.sleep(0.1)
 
@@ -223,11 +223,19 @@ def test_what_is_not_http_is_told_so(target: httpx.Client, said: bytes) -> None:
         assert answer_of(connection)[0] == 400
 
 
-def test_a_client_that_reads_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_client_that_reads_nothing_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, eventually: Callable[..., None]
+) -> None:
     monkeypatch.setattr(protocol, "STALL_S", 0.2)
+    asked = threading.Event()
     app = FastAPI()
     app.state.news = News()
-    app.get("/")(lambda: Response(bytes(64 * 2**20)))
+
+    @app.get("/")
+    def large() -> Response:
+        asked.set()
+        return Response(bytes(64 * 2**20))
+
     settings = Settings(home=tmp_path)
     listener, server = bind("127.0.0.1", 0), make_server(app, settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -237,7 +245,8 @@ def test_a_client_that_reads_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch,
             time.sleep(0.01)
         with socket.create_connection(listener.getsockname()) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            time.sleep(1.0)
+            assert asked.wait(60)
+            eventually(lambda: not server.server_state.connections)
             got = 0
             with pytest.raises(ConnectionResetError):
                 while chunk := connection.recv(2**20):
@@ -294,15 +303,24 @@ def test_a_picture_that_unpacks_to_gigabytes_costs_nothing(
 ) -> None:
     bomb = make()
     assert len(bomb) < 2**22
-    before = resident_mb()
+    before, began = resident_mb(), time.process_time()
     for name, answer in {
         "frame": target.post(FRAMES, content=bomb, headers={"Content-Type": kind}),
         "form": target.post(FRAMES, files={"file": ("a", bomb, kind)}),
     }.items():
         assert answer.status_code == status, (name, answer.text)
-        if status == 200:
-            assert answer.json()["timings_ms"]["decode"] < 2000, "each text costs as much as a thousand such pictures"
+    worked_s = time.process_time() - began
     assert resident_mb() - before < 64
+    if status == 200:
+        assert worked_s < 100 * unpacking_s(), "of 600 texts none was unpacked"
+
+
+def unpacking_s() -> float:
+    """Processor time that one text of TEXT costs whoever unpacks it."""
+    began = time.process_time()
+    for _ in range(5):
+        zlib.decompress(TEXT[1][3:])
+    return (time.process_time() - began) / 5
 
 
 def test_nothing_is_unpacked(target: httpx.Client, good: bytes) -> None:
@@ -314,7 +332,7 @@ def test_nothing_is_unpacked(target: httpx.Client, good: bytes) -> None:
 
 def raw(client: httpx.Client, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, str, bytes]:
     """As it stands: httpx would tidy the address up."""
-    connection = http.client.HTTPConnection(client.base_url.host, client.base_url.port or 80, timeout=10)
+    connection = http.client.HTTPConnection(client.base_url.host, client.base_url.port or 80, timeout=60)
     connection.putrequest(method, path, skip_accept_encoding=True)
     for name, value in ({"Content-Length": "0"} | (headers or {})).items():
         connection.putheader(name, value)

@@ -158,7 +158,7 @@ def test_a_home_has_one_worker_and_a_command_lets_it_do_the_work(promoted: Home)
     process = subprocess.Popen([TRIALSIGHT, "worker", "--home", str(promoted.root)], stderr=subprocess.DEVNULL)
     try:
         with open_worker(promoted.root) as opened:
-            end = time.monotonic() + 30
+            end = time.monotonic() + 60
             while opened.lock.lead():
                 opened.lock.close()
                 assert time.monotonic() < end, "the worker never took the lock"
@@ -170,7 +170,7 @@ def test_a_home_has_one_worker_and_a_command_lets_it_do_the_work(promoted: Home)
         assert "nobody decided about a frame of blob yet" in done.stderr
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_command_tells_its_progress_and_its_fault(tmp_path: Path) -> None:

@@ -134,9 +134,9 @@ def test_the_stream_tells_results_as_they_are_stored(client: httpx.Client, good:
     ready = threading.Event()
     thread = threading.Thread(target=lambda: heard.extend(listen(client, path, {}, 2, ready)))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     posted = [post(client, bad, part="P-1"), post(client, good, part="P-2")]
-    thread.join(10)
+    thread.join(60)
     assert [frame["id"] for _, frame in heard] == [frame["id"] for frame in posted]
     assert heard[0][1]["verdict"] == "reject"
 

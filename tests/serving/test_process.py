@@ -49,9 +49,9 @@ def logged(stream: IO[str]) -> Iterator[dict[str, Any]]:
 
 def wait_until_ready(url: str) -> None:
     with httpx.Client(transport=httpx.HTTPTransport(retries=5)) as client:
-        for _ in range(600):
+        for _ in range(1200):
             try:
-                if client.get(f"{url}/readyz", timeout=10).status_code == 200:
+                if client.get(f"{url}/readyz", timeout=60).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
@@ -86,7 +86,7 @@ def test_sigterm_lets_a_running_frame_finish_and_ends_streams(promoted: Home, ba
         address = httpx.URL(url)
         listener = threading.Thread(target=lambda: httpx.get(f"{url}/v1/stream", timeout=30), daemon=True)
         listener.start()
-        connection = socket.create_connection((address.host, address.port or 80), timeout=20)
+        connection = socket.create_connection((address.host, address.port or 80), timeout=60)
         head = f"POST {FRAMES} HTTP/1.1\r\nHost: {address.host}\r\nContent-Type: image/png\r\n"
         connection.sendall(f"{head}Content-Length: {len(bad)}\r\n\r\n".encode() + bad[:20])
         with httpx.Client(base_url=url) as client:
@@ -101,8 +101,8 @@ def test_sigterm_lets_a_running_frame_finish_and_ends_streams(promoted: Home, ba
         connection.close()
         assert answer.startswith(b"HTTP/1.1 200")
         assert b'"verdict":"reject"' in answer
-        process.wait(20)
-        listener.join(20)
+        process.wait(60)
+        listener.join(60)
         assert not listener.is_alive()
         assert process.returncode == -signal.SIGTERM
 
@@ -158,7 +158,7 @@ def test_ctrl_c_stops_a_camera_that_waits_for_its_service(tmp_path: Path, good: 
     assert process.stderr is not None
     assert "does not answer" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     process.stderr.close()
 
 

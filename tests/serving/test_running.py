@@ -45,7 +45,7 @@ def running(
     reader = threading.Thread(target=lambda: log.extend(stream))
     reader.start()
     try:
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=60) as client:
             while True:
                 try:
                     if client.get("/readyz").status_code == 200:
@@ -55,7 +55,7 @@ def running(
             yield process, client
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
         reader.join()
         stream.close()
 
@@ -121,7 +121,7 @@ def test_sigterm_under_load_answers_whatever_was_accepted(
     pictures = [frame(blob=100 * (number % 2), seed=number) for number in range(8)]
 
     def post(url: str, worker: int) -> None:
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=60) as client:
             for number in range(10_000):
                 data = pictures[(number + worker) % len(pictures)]
                 try:
@@ -141,7 +141,7 @@ def test_sigterm_under_load_answers_whatever_was_accepted(
         process.send_signal(signal.SIGTERM)
         for thread in threads:
             thread.join()
-        assert process.wait(20) == -signal.SIGTERM
+        assert process.wait(60) == -signal.SIGTERM
     with closing(sqlite3.connect(promoted.database)) as database:
         stored = {row[0] for row in database.execute("SELECT id FROM frames")}
         unanswered = {row[0] for row in database.execute("SELECT serial FROM parts")} & set(cut)

@@ -75,7 +75,7 @@ def run_service() -> Callable[..., AbstractContextManager[Running]]:
 
 def _ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=10).status_code == httpx.codes.OK
+        return httpx.get(f"{url}/readyz", timeout=60).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 
@@ -89,7 +89,7 @@ def pressing() -> Callable[..., AbstractContextManager[Pressing]]:
         seen, stop = Pressing(), threading.Event()
 
         def post(worker: int) -> None:
-            with httpx.Client(base_url=url, timeout=30) as client:
+            with httpx.Client(base_url=url, timeout=60) as client:
                 number = 0
                 while not stop.is_set():
                     part = f"{name}{worker}-{number}"

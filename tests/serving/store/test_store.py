@@ -105,10 +105,10 @@ def test_records_that_wait_share_a_commit(
     commits: list[float] = []
     sa.event.listen(database.engine, "commit", lambda _: commits.append(time.monotonic()))
     gate = threading.Event()
-    first = writer.submit(lambda _: gate.wait(5))  # holds the writer while the others come
+    first = writer.submit(lambda _: gate.wait(60))  # holds the writer while the others come
     others = [writer.submit(lambda c, n=n: insert_frame(c, make_record(n, part=f"P-{n}"), None)) for n in range(1, 21)]
     gate.set()
-    wait([first, *others], 5)
+    wait([first, *others], 60)
     assert sorted(future.result().seq for future in others) == list(range(1, 21))
     assert len(commits) <= 2  # one where the others came before the writer had woken
 
@@ -137,19 +137,19 @@ def test_one_failure_takes_nothing_of_its_group_with_it(
     make_record: Callable[..., FrameRecord], database: Database, writer: Writer
 ) -> None:
     gate = threading.Event()
-    writer.submit(lambda _: gate.wait(5))
+    writer.submit(lambda _: gate.wait(60))
     good = writer.submit(lambda c: insert_frame(c, make_record(1), "k"))
     twice = writer.submit(lambda c: insert_frame(c, make_record(2, part="P-2"), "k"))
     broken = writer.submit(lambda c: insert_frame(c, make_record(1, part="P-3"), None))  # an id that exists
     last = writer.submit(lambda c: insert_frame(c, make_record(4, part="P-4"), "other"))
     gate.set()
-    assert good.result(5).id == f"{1:032x}"
+    assert good.result(60).id == f"{1:032x}"
     with pytest.raises(KeyTakenError) as taken:
-        twice.result(5)
+        twice.result(60)
     assert taken.value.frame.id == f"{1:032x}"
     with pytest.raises(sa.exc.IntegrityError):
-        broken.result(5)
-    assert last.result(5).id == f"{4:032x}"
+        broken.result(60)
+    assert last.result(60).id == f"{4:032x}"
     with database.read() as connection:
         parts = list_parts(connection, ORGANISATION, PartFilter(), None, 10)
     assert [part.serial for part in parts] == ["P-4", "P-1"]

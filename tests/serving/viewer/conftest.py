@@ -71,7 +71,7 @@ def open_page(browser: "Browser") -> "Iterator[Callable[..., Page]]":
         page.on("console", lambda said: heard(said.type, said.text))
         own = (base_url, "blob:", "data:")
         page.on("request", lambda sent: None if sent.url.startswith(own) else troubles.append(f"outside: {sent.url}"))
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         return page
 
     yield make

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 FRAMES = "/v1/lines/L1/frames"
 PNG = {"Content-Type": "image/png"}
 TRIALSIGHT = str(Path(sys.executable).with_name("trialsight"))
+MAPS_FETCHED = """(count) => {
+    const fetched = performance.getEntriesByType("resource").map((one) => new URL(one.name).pathname);
+    return new Set(fetched.filter((path) => path.endsWith("/map"))).size >= count;
+}"""
 Press = Callable[..., None]
 Post = Callable[..., dict[str, Any]]
 
@@ -159,7 +163,7 @@ def test_what_was_pressed_while_the_service_was_killed_is_there_afterwards_once(
         page.keyboard.press(key)
 
     with service(promoted, port) as process:
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=60) as client:
             for number in range(14):
                 data = frame(blob=100, seed=number)
                 assert client.post(FRAMES, content=data, headers=PNG, params={"part": f"P-{number}"}).status_code == 200
@@ -170,7 +174,7 @@ def test_what_was_pressed_while_the_service_was_killed_is_there_afterwards_once(
             before = shown(page)
             decide(page, key)
             page.wait_for_url(lambda now, before=before: before not in now)
-        page.wait_for_timeout(300)  # those that come next are here
+        page.wait_for_function(MAPS_FETCHED, arg=5)  # with those of the two parts that come next
         decide(page, "c")
         process.kill()  # perhaps before the answer, perhaps after
     for _ in range(4):
@@ -178,7 +182,7 @@ def test_what_was_pressed_while_the_service_was_killed_is_there_afterwards_once(
         page.wait_for_timeout(150)
     page.wait_for_selector("#saved.waiting")
     assert json.loads(page.evaluate("() => JSON.stringify(localStorage.length)")) >= 1
-    with service(promoted, port), httpx.Client(base_url=url, timeout=30) as client:
+    with service(promoted, port), httpx.Client(base_url=url, timeout=60) as client:
         page.wait_for_selector("#saved.saved")
         for key in "gcg":
             before = shown(page)

@@ -23,6 +23,11 @@ PAINTED = """() => {
 }"""
 
 
+def drawn(page: "Page") -> None:
+    """The stage draws with the next animation frame; after the one behind it, it has."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 @pytest.fixture
 def client(promoted: Home, serve: Serve) -> Any:
     """The recipe's scale is 0.05 mm a pixel."""
@@ -38,21 +43,21 @@ def test_sliders_and_pointer_say_and_show_what_they_do(page: "Page", client: htt
     part = client.post("/v1/lines/L1/frames?part=P-1", content=bad, headers=PNG).json()["part_id"]
     page.goto(f"/parts/{part}")
     page.wait_for_selector("#stage[data-drawn=true][data-mode=heat]")
-    page.wait_for_timeout(100)
+    drawn(page)
     whole, strong = page.evaluate(PAINTED)
     page.locator("#opacity").fill("20")
-    page.wait_for_timeout(100)
+    drawn(page)
     count, faint = page.evaluate(PAINTED)
     assert count > 0.9 * whole
     assert faint < 0.5 * strong
     page.locator("#opacity").fill("100")
     said = page.locator("#threshold-value").inner_text()
     page.locator("#threshold").fill("5")  # below what a good surface scores
-    page.wait_for_timeout(100)
+    drawn(page)
     assert page.evaluate(PAINTED)[0] > 1.5 * whole
     assert page.locator("#threshold-value").inner_text() != said
     page.locator("#threshold").dblclick(position={"x": 5, "y": 20})  # back to the model's own
-    page.wait_for_timeout(100)
+    drawn(page)
     assert page.locator("#threshold-value").inner_text() == said
     assert page.evaluate(PAINTED)[0] == pytest.approx(whole, rel=0.1)
 
@@ -84,7 +89,7 @@ def test_two_fingers_zoom_and_one_moves_the_picture(
         devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     def view() -> tuple[float, float]:
-        page.wait_for_timeout(100)
+        drawn(page)
         scale, x = page.evaluate("() => [stage.dataset.scale, stage.dataset.x].map(Number)")
         return scale, x
 

@@ -42,8 +42,8 @@ def test_a_broker_that_goes_away_loses_nothing(
         eventually(lambda: client.get("/v1/outbox").json()["targets"][0]["problem"] is not None)
         assert client.get("/v1/outbox").json()["targets"][0]["waiting"] == 20
         broker.start()
-        eventually(lambda: drained(client), 30)
-        eventually(lambda: len({part_of(message) for _, message in heard}) == 25, 30)
+        eventually(lambda: drained(client))
+        eventually(lambda: len({part_of(message) for _, message in heard}) == 25)
     assert {topic for topic, _ in heard} == {"trialsight/default/L1/result"}
     first_seen = list(dict.fromkeys(part_of(message) for _, message in heard))
     assert first_seen == [f"P-{number}" for number in range(25)]
