@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+# So many files of tests run at a time; WORKERS=0 runs one test after the other, as -s and --pdb want it.
+WORKERS ?= logical
 # pip draws its progress bars on a terminal; in a log they would only be noise.
 QUIET  := $(shell test -t 2 || echo --quiet)
 
@@ -33,7 +35,7 @@ check: setup-dev
 
 test: setup-dev
 	@scripts/system-packages.sh
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 demo: setup
 	@exec $(BIN)/trialsight demo $(ARGS)

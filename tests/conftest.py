@@ -1,6 +1,10 @@
 """What every wing's tests share: a small real model package, and the way to the real photographs."""
 
 import os
+
+# Before anybody loads torch: small tensors gain nothing from threads, and beside other workers' threads cost much.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
