@@ -132,7 +132,8 @@ async def _take(
         stored, is_new = await asyncio.get_running_loop().run_in_executor(service.inspectors, work)
     if is_new:  # else the same frame, sent twice at once: the first one's answer
         service.shadow.offer(stored, arrival.data)
-        _note(service, stored, ticket.late, arrival.trace)
+        # In the loop's next round: the answer needn't wait for it, and whoever has read that finds it counted.
+        asyncio.get_running_loop().call_soon(_note, service, stored, ticket.late, arrival.trace)
     return stored
 
 
