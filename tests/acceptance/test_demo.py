@@ -16,8 +16,13 @@ from trialsight_serving.demo.summary import DemoFrame, add_up, why_it_failed
 DEMO = [Path(sys.executable).with_name("trialsight"), "demo"]
 
 
-def test_once_does_the_whole_job(tmp_path: Path) -> None:
-    home = tmp_path / "demo"
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one demo has left, the next finds: the second does not simulate its product again."""
+    return tmp_path_factory.mktemp("home") / "demo"
+
+
+def test_once_does_the_whole_job(home: Path) -> None:
     done = subprocess.run([*DEMO, "--once", "--home", home, "--port", "0"], capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads((home / "summary.json").read_text())
@@ -31,8 +36,7 @@ def test_once_does_the_whole_job(tmp_path: Path) -> None:
     assert "escapes" in done.stdout
 
 
-def test_ctrl_c_ends_everything_it_started(tmp_path: Path) -> None:
-    home = tmp_path / "demo"
+def test_ctrl_c_ends_everything_it_started(home: Path) -> None:
     with subprocess.Popen(
         [*DEMO, "--home", home, "--port", "0"],
         stdout=subprocess.PIPE,
