@@ -29,6 +29,22 @@ def run() -> Run:
     return call
 
 
+@pytest.fixture(scope="session")
+def install() -> Run:
+    """`install(folder, "numpy")`: pip's answer; the virtual environment is made where it isn't yet.
+
+    This environment's pip does it: to install another is slow and proves nothing.
+    """
+
+    def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        if not (folder / "bin").is_dir():
+            subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install"]
+        return subprocess.run([*pip, "--quiet", "--disable-pip-version-check", *words], capture_output=True, text=True)
+
+    return call
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
     """`with serve(home) as url:` a service that answers `/readyz`, or at least `/livez` where `ready` is False."""

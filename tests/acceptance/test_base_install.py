@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,15 +14,14 @@ import pytest
 from trialsight.home import Home
 
 ROOT = Path(__file__).resolve().parents[2]
+Install = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def base_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base_bin(tmp_path_factory: pytest.TempPathFactory, install: Install) -> Path:
     """The bin folder of a fresh virtual environment that holds the wheel and its base dependencies."""
     folder = tmp_path_factory.mktemp("base")
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    pip = [folder / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, str(ROOT)], capture_output=True, text=True)
+    done = install(folder / "venv", str(ROOT))
     if done.returncode != 0 and "No matching distribution" not in done.stderr and "connection" in done.stderr.lower():
         pytest.skip(f"no package registry can be reached: {done.stderr.splitlines()[-1]}")
     assert done.returncode == 0, done.stderr

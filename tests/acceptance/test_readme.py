@@ -112,13 +112,13 @@ def _await_ready(url: str, shell: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def edge_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def edge_python(
+    tmp_path_factory: pytest.TempPathFactory, install: Callable[..., subprocess.CompletedProcess[str]]
+) -> Path:
     """Python of a fresh environment that holds the core's three libraries and nothing else."""
     folder = tmp_path_factory.mktemp("edge")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for words in (["--no-deps", str(ROOT)], ["numpy", "opencv-python-headless", "onnxruntime"]):
-        done = subprocess.run([*pip, *words], capture_output=True, text=True)
+    for words in (["--no-deps", str(ROOT)], ["--no-compile", "numpy", "opencv-python-headless", "onnxruntime"]):
+        done = install(folder, *words)
         if done.returncode != 0 and "connection" in done.stderr.lower():
             pytest.skip(f"no package registry can be reached: {done.stderr.splitlines()[-1]}")
         assert done.returncode == 0, done.stderr

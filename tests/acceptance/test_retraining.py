@@ -7,6 +7,13 @@ from pathlib import Path
 
 import httpx
 
+RECIPE = """
+name: plate
+input: {size_px: 192}
+detector: {bank_size: 600}
+variants: []
+"""
+
 
 def test_decisions_become_the_next_model(run, serve, tmp_path: Path) -> None:
     home, first, later = tmp_path / "home", tmp_path / "plate", tmp_path / "later"
@@ -16,7 +23,8 @@ def test_decisions_become_the_next_model(run, serve, tmp_path: Path) -> None:
     acme = ["--organisation", "acme", "--home", home]
     made = run("organisation", "add", "acme", "--home", home, "--json")
     headers = {"X-API-Key": json.loads(made.stdout)["administrator"]}
-    trained = run("train", "--data", first, *acme, "--json")
+    (tmp_path / "plate.yaml").write_text(RECIPE)
+    trained = run("train", "--data", first, "--recipe", tmp_path / "plate.yaml", *acme, "--json")
     assert trained.returncode == 0, trained.stderr
     assert run("line", "add", "L1", *acme).returncode == 0
     assert run("promote", "plate", 1, *acme, "--line", "L1").returncode == 0
