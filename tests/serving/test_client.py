@@ -131,7 +131,8 @@ def test_a_deadline_ends_the_tries_and_each_says_what_is_left(moody: Moody, ask:
     assert refused.status == 429
     left = [int(ms) for ms in moody.sent("X-Deadline-Ms")]
     assert len(left) == 3
-    assert 5000 >= left[0] > left[1] > left[2] > 0
+    assert 5000 >= left[0] >= left[1] >= left[2] > 0  # nothing waits here: two may come within a millisecond
+    assert left[2] < 5000
 
 
 def test_what_may_have_been_done_is_not_done_twice(moody: Moody, ask: Ask) -> None:
