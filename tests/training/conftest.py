@@ -1,6 +1,6 @@
 """Small image sets that training can learn within seconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from trialsight.recipe import Calibration, DetectorSpec, Recipe
 from trialsight_datasets.sample import ImageSet
 from trialsight_datasets.simulate.dataset import Plan, write_simulated
+from trialsight_training.backbones import Backbone
+from trialsight_training.detectors.graph import Smoothing, joint_stride
+from trialsight_training.detectors.patch_memory.model import Memory, PatchMemory, space_of
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,6 +45,23 @@ def bracket_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 @pytest.fixture(scope="session")
 def tiny_recipe() -> Recipe:
     return Recipe(name="tiny", detector=DetectorSpec(bank_size=300), calibration=Calibration(folds=3), variants=())
+
+
+Remembering = Callable[[Backbone, Sequence[torch.Tensor]], PatchMemory]
+
+
+@pytest.fixture(scope="session")
+def remembering() -> Remembering:
+    """A memory of given patches (K, C), one tensor a layer of the backbone, all layers of one weight."""
+
+    def make(backbone: Backbone, patches: Sequence[torch.Tensor]) -> PatchMemory:
+        spaces = [space_of(one) for one in patches]
+        memories = [Memory(space(one), space) for space, one in zip(spaces, patches, strict=True)]
+        stride = joint_stride(backbone)
+        weights = [1 / len(memories)] * len(memories)
+        return PatchMemory(memories, weights, backbone.strides.index(stride), Smoothing(stride)).eval()
+
+    return make
 
 
 MakeSet = Callable[..., Path]

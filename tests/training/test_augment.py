@@ -62,15 +62,15 @@ def test_the_memory_chooses_from_copies_too_and_from_no_more_than_it_can_bear(
     samples = bracket_set.train[:2]
 
     def patches(copies: int, seed: int) -> torch.Tensor:
-        return frames.study_good(backbone, samples, preparer, Augment(copies), 2, seed)[0].patches
+        return frames.study_good(backbone, samples, preparer, Augment(copies), 2, seed)[0].patches[0]
 
     more = patches(2, seed=1)
-    assert patches(0, seed=1).shape == (2, 64, 384)
-    assert more.shape == (2, 192, 384)
+    assert patches(0, seed=1).shape == (2, 64, 128)
+    assert more.shape == (2, 192, 128)
     assert torch.equal(more, patches(2, seed=1))
     assert not torch.equal(more, patches(2, seed=2))
     monkeypatch.setattr(frames, "MAX_PATCHES", 100)
-    assert patches(2, seed=1).shape == (2, 50, 384)
+    assert patches(2, seed=1).shape == (2, 50, 128)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from trialsight_training.torchvision_schemas import torchvision
 ZOO = [
     ("resnet18", ("layer2", "layer3"), (128, 256), (8, 16)),
     ("resnet34", ("layer1",), (64,), (4,)),
-    ("mobilenet_v2", ("features.6", "features.13"), (32, 96), (8, 16)),
-    ("resnet18", (), (128, 256), (8, 16)),
+    ("mobilenet_v2", (), (24, 32, 96), (4, 8, 16)),
+    ("mobilenet_v3_large", (), (24, 40, 112), (4, 8, 16)),
+    ("resnet18", (), (64, 128, 256), (4, 8, 16)),
 ]
 STATE = torchvision.models.get_model("resnet18", weights=None).state_dict()
 

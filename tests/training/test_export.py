@@ -1,5 +1,6 @@
 """The exported graph: any batch, torch's numbers, and no release where they differ."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,16 @@ from onnx import numpy_helper
 
 from trialsight.errors import TrialsightError
 from trialsight_training.backbones import create_backbone
-from trialsight_training.detectors.graph import Detector, Smoothing
-from trialsight_training.detectors.patch_memory import Memory, PatchMemory
+from trialsight_training.detectors.graph import Detector
+from trialsight_training.detectors.patch_memory import PatchMemory
 from trialsight_training.export import OPSET, check_parity, export_onnx
 
 
 @pytest.fixture(scope="module")
-def model() -> Detector:
+def model(remembering: Callable[..., PatchMemory]) -> Detector:
     torch.manual_seed(0)
     backbone = create_backbone("shipped", "shipped", ())
-    width = sum(backbone.channels)
-    memory = Memory(torch.rand(32, width), torch.rand(width), 3.0)
-    return Detector(backbone, PatchMemory(memory, Smoothing(8))).eval()
+    return Detector(backbone, remembering(backbone, [torch.rand(64, width) for width in backbone.channels])).eval()
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +55,9 @@ def test_the_graph_is_one_file_of_the_stated_opset_without_thresholds(graph: Pat
 
 
 def tamper(graph: Path, folder: Path, factor: float) -> Path:
-    """A copy whose memory bank is multiplied."""
+    """A copy whose memory is multiplied."""
     model = onnx.load(graph)
-    (bank,) = (one for one in model.graph.initializer if one.name.endswith(".bank"))
+    bank = next(one for one in model.graph.initializer if one.name.endswith(".search"))
     bank.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bank) * np.float32(factor), bank.name))
     path = folder / "model.onnx"
     onnx.save(model, path)

@@ -52,7 +52,7 @@ def factory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for kind in LABELLED:
         label(parts, kind)
     shutil.copytree(root / "kept" / "test" / "chip", parts / "train" / UNNAMED)
-    words: dict[str, Any] = {"name": "plate", "input": {"size_px": 160}, "detector": {"bank_size": 200}, "rules": RULES}
+    words: dict[str, Any] = {"name": "plate", "input": {"size_px": 160}, "detector": {"bank_size": 500}, "rules": RULES}
     words["view"] = {"width_px": 256, "height_px": 256, "scale": {"mm_per_px": 0.5}}
     recipe.write_text(yaml.safe_dump(words | {"variants": ["int8"]}))
     return root

@@ -1,5 +1,6 @@
 """Tiles of a real network blend without seams: the map looks as if the picture had gone through as a whole."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -11,34 +12,35 @@ from trialsight.recipe import Input, Recipe
 from trialsight.tiles import Tiling
 from trialsight_datasets.simulate.simulator import Simulator
 from trialsight_training.backbones import create_backbone
-from trialsight_training.detectors.graph import Smoothing, patch_features
-from trialsight_training.detectors.patch_memory import Memory, PatchMemory
+from trialsight_training.detectors.graph import layer_maps
+from trialsight_training.detectors.patch_memory import PatchMemory
 from trialsight_training.geometry import preparation_for
 
 SIDE, TILE = 512, 256
 
 
 @torch.no_grad()
-def test_the_map_of_tiles_has_no_seams() -> None:
+def test_the_map_of_tiles_has_no_seams(remembering: Callable[..., PatchMemory]) -> None:
     tiling = preparation_for(Recipe(name="a", input=Input(SIDE, tile_px=TILE)), [(SIDE, SIDE)]).tiling
     assert tiling is not None
     backbone = create_backbone("shipped", "shipped", ())
     simulator = Simulator(seed=1, size_px=SIDE)
     known, picture = (_pixels(simulator.good(index).jpeg) for index in range(2))
-    patches = patch_features(backbone, torch.from_numpy(known)[None])[0].flatten(1).T[::7]
-    mapper = PatchMemory(Memory(patches, patches.mean(0), 10.0), Smoothing(backbone.strides[0])).eval()
+    tiles = np.stack(list(tiling.cut(known)))  # what a model of tiles learns from
+    layers = layer_maps(backbone, torch.from_numpy(tiles))
+    mapper = remembering(backbone, [layer.permute(0, 2, 3, 1).flatten(0, 2)[::13] for layer in layers])
 
     def seen(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         frame = torch.from_numpy(np.ascontiguousarray(pixels))[None]
-        defect_map: NDArray[np.float32] = mapper(patch_features(backbone, frame), frame)[0].numpy()
+        defect_map: NDArray[np.float32] = mapper(layer_maps(backbone, frame), frame)[0].numpy()
         return defect_map
 
     whole, blended = seen(picture), tiling.blend(seen(tile) for tile in tiling.cut(picture))
-    assert float(np.abs(blended - whole).mean()) < 0.03 * float(whole.mean())
+    assert float(np.abs(blended - whole).mean()) < 0.02 * float(whole.mean())
     for axis in (0, 1):
         where = _in_overlap(tiling, axis)
         steps = [float(np.abs(np.diff(one, axis=axis)).take(where, axis).mean()) for one in (blended, whole)]
-        assert steps[0] < 1.02 * steps[1]
+        assert steps[0] < 1.1 * steps[1]
 
 
 def _pixels(jpeg: bytes) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """timm's networks by the one interface; skipped where timm isn't installed."""
 
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,14 +12,14 @@ from safetensors.torch import save_file
 
 from trialsight.errors import TrialsightError
 from trialsight_training.backbones import create_backbone
-from trialsight_training.detectors.graph import Detector, Smoothing
-from trialsight_training.detectors.patch_memory import Memory, PatchMemory
+from trialsight_training.detectors.graph import Detector
+from trialsight_training.detectors.patch_memory import PatchMemory
 from trialsight_training.export import check_parity, export_onnx
 
 timm = pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed: pip install 'trialsight[timm]'")
 
 ZOO = [
-    ("timm/test_resnet", (), ("layer2", "layer3"), (48, 192), (8, 16)),
+    ("timm/test_resnet", (), ("layer1", "layer2", "layer3"), (32, 48, 192), (4, 8, 16)),
     ("timm/test_convnext", ("stages.0",), ("stages.0",), (24,), (4,)),
     ("timm/test_vit", (), ("blocks.2", "blocks.3"), (64, 64), (16, 16)),
     # Patches of 14 pixels: brought to 16, as frames are multiples of 32.
@@ -40,7 +41,9 @@ def test_maps_have_the_channels_and_strides_that_are_told(
 
 
 @timm
-def test_a_vision_transformer_takes_weights_from_a_file_and_exports_faithfully(tmp_path: Path) -> None:
+def test_a_vision_transformer_takes_weights_from_a_file_and_exports_faithfully(
+    tmp_path: Path, remembering: Callable[..., PatchMemory]
+) -> None:
     import timm as library
 
     trained = library.create_model("test_vit", num_classes=3)  # with a head, and blocks behind the ones that are used
@@ -51,8 +54,7 @@ def test_a_vision_transformer_takes_weights_from_a_file_and_exports_faithfully(t
     assert torch.equal(state["model.blocks.3.mlp.fc1.weight"], trained.state_dict()["blocks.3.mlp.fc1.weight"])
     assert not any(".blocks.4." in key for key in state)
 
-    width = sum(backbone.channels)
-    memory = PatchMemory(Memory(torch.randn(50, width), torch.zeros(width), 1.0), Smoothing(backbone.strides[0]))
+    memory = remembering(backbone, [torch.randn(50, width) for width in backbone.channels])
     model = Detector(backbone, memory).eval()
     frames = np.random.default_rng(0).integers(0, 255, (3, 64, 96, 3)).astype(np.uint8)
     assert model(torch.from_numpy(frames))[0].shape == (3, 16, 24)

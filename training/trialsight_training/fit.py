@@ -78,7 +78,8 @@ def fit(
             seen, health, defects = _with_new(previous, good, defective, lot)
         check_augment(recipe.augment, [one.numpy() for one in seen.frames[:TRIED]], recipe.seed)
     folds = int(seen.folds.max()) + 1
-    before = previous.tensors if previous is not None else dict(start or {}) if knows(start or {}, folds) else {}
+    begun = previous.tensors if previous is not None else dict(start or {})
+    before = begun if previous is not None or knows(begun, folds, backbone.channels) else {}
     lesson = Lesson(backbone, seen, defects, spec, recipe.augment, recipe.seed, before)
     if pasted:
         lesson = with_pasted(lesson, progress)
@@ -140,7 +141,7 @@ def _with_new(
     """What the state knows with what it doesn't; the good parts' patches are those of the new ones alone."""
     old, folds = previous.good, int(previous.good.folds.max()) + 1
     health = previous.health
-    patches = torch.empty(0, 1, old.features.shape[1])
+    patches = tuple(torch.empty(0, 1, one.shape[1]) for one in old.layers)
     seen = replace(old, patches=patches)
     if good:
         new, measured = lot.good(good)
@@ -148,7 +149,7 @@ def _with_new(
         dealt = (len(old.folds) // tiles + torch.arange(len(good))) % folds
         seen = Good(
             torch.cat([old.frames, new.frames]),
-            torch.cat([old.features, new.features]),
+            _both(old.layers, new.layers),
             new.patches,
             torch.cat([old.folds, dealt.repeat_interleave(tiles)]),
         )
@@ -156,15 +157,22 @@ def _with_new(
     defects = previous.defective
     if defective:
         more = lot.defective(defective, folds)
-        known = [one for one in (defects, more) if len(one)]
-        defects = Defective(
-            torch.cat([one.frames for one in known]),
-            torch.cat([one.features for one in known]),
-            tuple(mask for one in known for mask in one.masks),
-            tuple(label for one in known for label in one.labels),
-            torch.cat([one.folds for one in known]),
-        )
+        defects = more if not len(defects) else defects if not len(more) else _together(defects, more)
     return seen, health, defects
+
+
+def _together(old: Defective, new: Defective) -> Defective:
+    return Defective(
+        torch.cat([old.frames, new.frames]),
+        _both(old.layers, new.layers),
+        old.masks + new.masks,
+        old.labels + new.labels,
+        torch.cat([old.folds, new.folds]),
+    )
+
+
+def _both(old: tuple[Tensor, ...], new: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(torch.cat(pair) for pair in zip(old, new, strict=True))
 
 
 def _scores(maps: Tensor, recipe: Recipe, preparer: Preparer) -> tuple[float, ...]:

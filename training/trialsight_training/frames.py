@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from trialsight_training.augment import moved
 from trialsight_training.backbones import Backbone
 from trialsight_training.calibrate import assign_folds
 from trialsight_training.detectors.detector import Defective, Good
-from trialsight_training.detectors.graph import patch_features
+from trialsight_training.detectors.graph import layer_maps
 from trialsight_training.parallel import each
 from trialsight_training.store import Store
 
@@ -49,6 +50,15 @@ def prepare(sample: Sample, preparer: Preparer) -> Prepared:
     return frame
 
 
+@dataclass(frozen=True)
+class _Studied:
+    """One part or tile. `layers`: (C, h, w) each; `patches`: (K, C) of each layer, of copies too."""
+
+    tile: NDArray[np.uint8]
+    layers: tuple[Tensor, ...]
+    patches: tuple[Tensor, ...]
+
+
 def study_good(
     backbone: Backbone,
     samples: Sequence[Sample],
@@ -58,19 +68,20 @@ def study_good(
     seed: int,
     step: Callable[[], None] = lambda: None,
 ) -> tuple[Good, tuple[Health, ...]]:
-    """The parts, a random share of their features and of their augmented copies', and each picture's health.
+    """The parts, a random share of their cells and of their augmented copies', and each picture's health.
 
     Where pictures are cut into tiles, each tile stands as a part of its own, one part's after the other, in the part's
     fold. `step` is called after each sample. Raises TrialsightError where nothing can be learned from them.
     """
     tiles = len(preparer.preparation.tiling or [None])
     share = max(1, MAX_PATCHES // (len(samples) * tiles))
-    frames, features = Store(len(samples) * tiles), Store(len(samples) * tiles)
-    patches: list[Tensor] = []
+    frames = Store(len(samples) * tiles)
+    layers = [Store(len(samples) * tiles) for _ in backbone.layers]
+    patches: list[list[Tensor]] = [[] for _ in layers]
     health: list[Health] = []
     seen: set[bytes] = set()
 
-    def study(numbered: tuple[int, Sample]) -> tuple[NDArray[np.uint8], list[tuple[NDArray[np.uint8], Tensor, Tensor]]]:
+    def study(numbered: tuple[int, Sample]) -> tuple[NDArray[np.uint8], list[_Studied]]:
         number, sample = numbered
         rng = np.random.default_rng([seed, number])  # its own, so that parts can be studied in any order
         pixels = prepare(sample, preparer).pixels
@@ -79,17 +90,17 @@ def study_good(
         for tile, *others in zip(*(cut(one, preparer) for one in (pixels, *copies)), strict=True):
             if tiles > 1 and others:  # tiles are many: one copy of each, by lot, shows enough
                 others = [others[rng.integers(len(others))]]
-            maps = _features(backbone, np.stack([tile, *others]), sample)
-            rows = maps.permute(0, 2, 3, 1).flatten(0, 2)
-            kept = rows[torch.from_numpy(rng.permutation(len(rows))[:share])] if share < len(rows) else rows
-            studied.append((tile, maps[0], kept))
+            maps = _layers(backbone, np.stack([tile, *others]), sample)
+            kept = tuple(_share(one, share, rng) for one in maps)
+            studied.append(_Studied(tile, tuple(one[0] for one in maps), kept))
         return pixels, studied
 
-    for pixels, studied in each(study, enumerate(samples)):
-        for tile, maps, kept in studied:
-            frames.add(torch.from_numpy(tile))
-            features.add(maps)
-            patches.append(kept)
+    for pixels, shown in each(study, enumerate(samples)):
+        for one in shown:
+            frames.add(torch.from_numpy(one.tile))
+            for place, layer in enumerate(layers):
+                layer.add(one.layers[place])
+                patches[place].append(one.patches[place])
         health.append(measure(pixels))
         seen.add(hashlib.sha256(pixels.tobytes()).digest())
         step()
@@ -100,7 +111,8 @@ def study_good(
             "photograph different parts; a frozen camera or a copied file looks like this",
         )
     part_folds = assign_folds(len(samples), folds, seed).repeat_interleave(tiles)
-    return Good(frames.all(), features.all(), torch.stack(patches), part_folds), tuple(health)
+    known = tuple(layer.all() for layer in layers), tuple(torch.stack(one) for one in patches)
+    return Good(frames.all(), *known, part_folds), tuple(health)
 
 
 def study_defective(
@@ -117,31 +129,31 @@ def study_defective(
     """
     width, height = preparer.preparation.graph_size_px
     tiles = len(preparer.preparation.tiling or [None])
-    frames, features = [torch.empty(0, height, width, 3, dtype=torch.uint8)], []
+    frames, layers = [torch.empty(0, height, width, 3, dtype=torch.uint8)], []
     masks: list[Tensor | None] = []
     taken = []
 
-    def study(sample: Sample) -> tuple[list[NDArray[np.uint8]], Tensor, Sequence[Tensor | None]] | None:
+    def study(sample: Sample) -> tuple[list[NDArray[np.uint8]], tuple[Tensor, ...], Sequence[Tensor | None]] | None:
         frame = prepare(sample, preparer)
         mask = load_mask(sample, frame.frame_size_px)
         if mask is None and tiles > 1:
             return None
         shown = cut(frame.pixels, preparer)
-        grid = torch.cat([_features(backbone, tile[np.newaxis], sample) for tile in shown])
+        maps = _stacked([_layers(backbone, tile[np.newaxis], sample) for tile in shown])
         if mask is None:
-            return shown, grid, [None]
-        return shown, grid, [torch.from_numpy(one) for one in cut(preparer.mask(mask, frame.pose), preparer)]
+            return shown, maps, [None]
+        return shown, maps, [torch.from_numpy(one) for one in cut(preparer.mask(mask, frame.pose), preparer)]
 
     for sample, studied in zip(samples, each(study, samples), strict=True):
         if studied is not None:
-            shown, grid, marks = studied
+            shown, maps, marks = studied
             taken.append(sample.label)
             frames += [torch.from_numpy(tile)[None] for tile in shown]
-            features.append(grid)
+            layers.append(maps)
             masks += marks
         step()
     labels = tuple(label for label in taken for _ in range(tiles))
-    known = torch.cat(features) if features else torch.empty(0, sum(backbone.channels), 0, 0)
+    known = _stacked(layers) if layers else tuple(torch.empty(0, one, 1, 1) for one in backbone.channels)
     part_folds = _folds_by_class(taken, folds, seed).repeat_interleave(tiles)
     return Defective(torch.cat(frames), known, tuple(masks), labels, part_folds)
 
@@ -152,9 +164,20 @@ def cut(picture: NDArray[T], preparer: Preparer) -> list[NDArray[T]]:
     return [picture] if tiling is None else [np.ascontiguousarray(tile) for tile in tiling.cut(picture)]
 
 
-def _features(backbone: Backbone, pixels: NDArray[np.uint8], sample: Sample) -> Tensor:
-    maps = patch_features(backbone, torch.from_numpy(pixels))
-    if not torch.isfinite(maps).all():
+def _stacked(parts: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """Each part's layers to those of all."""
+    return tuple(torch.cat(one) for one in zip(*parts, strict=True))
+
+
+def _share(maps: Tensor, count: int, rng: np.random.Generator) -> Tensor:
+    """(n, C, h, w) to at most `count` of its cells by lot, (count, C)."""
+    rows = maps.permute(0, 2, 3, 1).flatten(0, 2)
+    return rows[torch.from_numpy(rng.permutation(len(rows))[:count])] if count < len(rows) else rows
+
+
+def _layers(backbone: Backbone, pixels: NDArray[np.uint8], sample: Sample) -> tuple[Tensor, ...]:
+    maps = layer_maps(backbone, torch.from_numpy(pixels))
+    if not all(bool(torch.isfinite(one).all()) for one in maps):
         raise TrialsightError(
             f"{sample.path}: backbone {backbone.name} gives features that are no numbers",
             "its weights are damaged or meant for another network: give others",

@@ -20,7 +20,7 @@ from trialsight.health import Health
 from trialsight_datasets.sample import Sample
 from trialsight_training.detectors.detector import Defective, Good
 
-FORMAT = "1"
+FORMAT = "2"
 # Beyond this, tiles of large frames as a rule, nothing is kept, and more parts mean starting over.
 MOST_BYTES = 1 << 30
 
@@ -58,12 +58,12 @@ def save_state(state: State, path: Path) -> bool:
     good, defective = state.good, state.defective
     tensors = {
         "good.frames": good.frames,
-        "good.features": good.features.half(),
         "good.folds": good.folds,
         "health": torch.tensor([list(vars(one).values()) for one in state.health], dtype=torch.float64),
         "defective.frames": defective.frames,
-        "defective.features": defective.features.half(),
         "defective.folds": defective.folds,
+        **{f"good.layers.{place}": one.half() for place, one in enumerate(good.layers)},
+        **{f"defective.layers.{place}": one.half() for place, one in enumerate(defective.layers)},
         **{f"mask.{place}": mask for place, mask in enumerate(defective.masks) if mask is not None},
         **{f"detector.{name}": tensor for name, tensor in state.tensors.items()},
     }
@@ -89,16 +89,18 @@ def load_state(package: Path, graph_sha256: str) -> State:
         with safe_open(path, "pt") as file:
             words = file.metadata() or {}
             found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
-        if words["format"] != FORMAT or words["graph_sha256"] != graph_sha256:
+        if words["format"] != FORMAT:
+            raise TrialsightError(f"{path} was left by another version of Trialsight", remedy)
+        if words["graph_sha256"] != graph_sha256:
             raise TrialsightError(f"{path} belongs to another model than {package}", remedy)
         labels = tuple(json.loads(words["labels"]))
         return State(
             learned=json.loads(words["learned"]),
-            good=Good(found["good.frames"], found["good.features"].float(), torch.empty(0, 0, 0), found["good.folds"]),
+            good=Good(found["good.frames"], _layers(found, "good"), (), found["good.folds"]),
             health=tuple(Health(*row) for row in found["health"].tolist()),
             defective=Defective(
                 found["defective.frames"],
-                found["defective.features"].float(),
+                _layers(found, "defective"),
                 tuple(found.get(f"mask.{place}") for place in range(len(labels))),
                 labels,
                 found["defective.folds"],
@@ -108,6 +110,11 @@ def load_state(package: Path, graph_sha256: str) -> State:
         )
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise TrialsightError(f"{path} can't be read: {error}", remedy) from error
+
+
+def _layers(found: dict[str, Tensor], kind: str) -> tuple[Tensor, ...]:
+    count = sum(name.startswith(f"{kind}.layers.") for name in found)
+    return tuple(found[f"{kind}.layers.{place}"].float() for place in range(count))
 
 
 def unlearned(samples: Sequence[Sample], state: State) -> list[Sample]:

@@ -39,7 +39,7 @@ class Intermediates(nn.Module):
 
 def create_timm(name: str, weights: str, layers: tuple[str, ...], seed: int) -> Backbone:
     """`name` begins with PREFIX. `layers` are timm's feature stages, such as `layer2` or `blocks.5`; empty: those at
-    strides 8 and 16, of a transformer the blocks half and three quarters through. `weights` as `create_backbone` has
+    strides 4, 8 and 16, of a transformer the blocks half and three quarters through. `weights` as `create_backbone` has
     them; `hub` is timm's, from the internet."""
     model = _build(name, weights, seed)
     stages = {info["module"]: int(info["reduction"]) for info in model.feature_info}
@@ -103,4 +103,4 @@ def _usual(stages: dict[str, int]) -> tuple[str, ...]:
     names = list(stages)
     if len(set(stages.values())) == 1:
         return names[len(names) // 2 - 1], names[3 * len(names) // 4 - 1]
-    return tuple(name for name, reduction in stages.items() if reduction in (8, 16)) or (names[-1],)
+    return tuple(name for name, reduction in stages.items() if reduction in (4, 8, 16)) or (names[-1],)

@@ -43,9 +43,10 @@ def initialise(body: nn.Module, seed: int) -> None:
 
 
 def _usual_layers(name: str) -> tuple[str, ...]:
-    """At strides 8 and 16: coarse enough to know parts of an object, fine enough to place a defect."""
-    usual = {"resnet": ("layer2", "layer3"), "wide_resnet": ("layer2", "layer3"), "resnext": ("layer2", "layer3")}
-    usual |= {"mobilenet_v2": ("features.6", "features.13"), "mobilenet_v3_large": ("features.6", "features.12")}
+    """At strides 4, 8 and 16: from edges and grain to parts of an object."""
+    usual = dict.fromkeys(("resnet", "wide_resnet", "resnext"), ("layer1", "layer2", "layer3"))
+    usual["mobilenet_v2"] = ("features.3", "features.6", "features.13")
+    usual["mobilenet_v3_large"] = ("features.3", "features.6", "features.12")
     for family, layers in usual.items():
         if name.startswith(family):
             return layers

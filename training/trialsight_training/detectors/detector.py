@@ -2,24 +2,33 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from trialsight.recipe import Augment, DetectorSpec
 from trialsight_training.backbones import Backbone
-from trialsight_training.detectors.graph import Detector
+from trialsight_training.detectors.graph import Detector, joined
 from trialsight_training.progress import Progress
+from trialsight_training.store import Store
 
 
 @dataclass(frozen=True)
 class Good:
-    """N good parts as the model sees them. `frames` (N, H, W, 3) uint8 RGB. `features` (N, C, h, w) of these.
-    `patches` (N, K, C): a random share of each part's features and of its augmented copies'. `folds` (N,) from 0."""
+    """N good parts as the model sees them. `frames` (N, H, W, 3) uint8 RGB. `layers`: (N, C, h, w) of each layer of
+    the backbone. `patches`: of each layer (N, K, C), a random share of each part's cells and of its augmented copies'.
+    `folds` (N,) from 0."""
 
     frames: Tensor
-    features: Tensor
-    patches: Tensor
+    layers: tuple[Tensor, ...]
+    patches: tuple[Tensor, ...]
     folds: Tensor
+
+    @cached_property
+    def features(self) -> Tensor:
+        """(N, C, h, w): the layers joined."""
+        return _joined(self.layers, self.frames)
 
 
 @dataclass(frozen=True)
@@ -30,13 +39,18 @@ class Defective:
     """
 
     frames: Tensor
-    features: Tensor
+    layers: tuple[Tensor, ...]
     masks: tuple[Tensor | None, ...]
     labels: tuple[str, ...]
     folds: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @cached_property
+    def features(self) -> Tensor:
+        """(M, C, h, w): the layers joined."""
+        return _joined(self.layers, self.frames)
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,18 @@ class Learned:
     defect_maps: Tensor
     description: dict[str, object] = field(default_factory=dict)
     state: dict[str, Tensor] = field(default_factory=dict)
+
+
+def _joined(layers: tuple[Tensor, ...], frames: Tensor) -> Tensor:
+    """Part by part, since they may lie on disk, as what comes of them may."""
+    parts = len(layers[0])
+    if not parts:
+        return joined(layers, frames.shape[1])
+    store = Store(parts)
+    with torch.no_grad():
+        for index in range(parts):
+            store.add(joined(tuple(one[index : index + 1] for one in layers), frames.shape[1])[0])
+    return store.all()
 
 
 # How each detector learns; `fit.py` of its folder holds it.

@@ -13,21 +13,33 @@ from trialsight_training.backbones import Backbone
 MAP_STRIDE = 4
 # Gaussian in input pixels: between 4 and 8 neither image AUROC nor AUPRO of the reference sets moves by 0.005.
 SIGMA_PX = 6.0
+# Layers of at least this stride are joined where a detector looks at all of a place at once.
+JOINT_STRIDE = 8
+
+
+def layer_maps(backbone: Backbone, frame: Tensor) -> tuple[Tensor, ...]:
+    """(N, H, W, 3) uint8 RGB to (N, C, h, w) a layer, each on its own grid and averaged over 3x3 neighbours."""
+    maps = backbone(frame.permute(0, 3, 1, 2).float() / 255)
+    return tuple(F.avg_pool2d(one, 3, stride=1, padding=1) for one in maps)
+
+
+def joint_stride(backbone: Backbone) -> int:
+    """Input pixels a cell of what `joined` gives."""
+    return next((one for one in backbone.strides if one >= JOINT_STRIDE), backbone.strides[0])
+
+
+def joined(layers: tuple[Tensor, ...], height_px: int) -> Tensor:
+    """Layers of a frame so high to (N, C, h, w): those from JOINT_STRIDE on, brought to the finest's grid and
+    concatenated. Finer ones show edges and grain, and would make four times as many cells of the others."""
+    coarse = [one for one in layers if height_px // one.shape[2] >= JOINT_STRIDE] or layers
+    grid = coarse[0].shape[-2:]
+    others = [F.interpolate(one, size=grid, mode="bilinear", align_corners=False) for one in coarse[1:]]
+    return torch.cat([coarse[0], *others], dim=1)
 
 
 def patch_features(backbone: Backbone, frame: Tensor) -> Tensor:
-    """(N, H, W, 3) uint8 RGB to (N, C, h, w): each layer averaged over 3x3 neighbours, brought to the first layer's
-    grid and concatenated."""
-    maps = backbone(frame.permute(0, 3, 1, 2).float() / 255)
-    grid = maps[0].shape[-2:]
-    pooled = [F.avg_pool2d(one, 3, stride=1, padding=1) for one in maps]
-    return torch.cat(
-        [
-            one if index == 0 else F.interpolate(one, size=grid, mode="bilinear", align_corners=False)
-            for index, one in enumerate(pooled)
-        ],
-        dim=1,
-    )
+    """(N, H, W, 3) uint8 RGB to (N, C, h, w): its layers, joined."""
+    return joined(layer_maps(backbone, frame), frame.shape[1])
 
 
 def embed(features: Tensor) -> Tensor:
@@ -49,22 +61,24 @@ class Smoothing(nn.Module):
         weights = torch.exp(-(offsets**2) / (2 * sigma**2))
         self.register_buffer("kernel", weights / weights.sum())
 
-    def forward(self, distances: Tensor) -> Tensor:
-        """(N, 1, h, w) to (N, 1, h * scale, w * scale)."""
-        h, w = distances.shape[-2:]
-        x = distances
-        if self.scale > 1:
-            x = F.interpolate(x, size=(h * self.scale, w * self.scale), mode="bilinear", align_corners=False)
+    def forward(self, *distances: Tensor, grid: torch.Size | None = None) -> Tensor:
+        """(N, 1, h, w), added up, to (N, 1, h * scale, w * scale). `grid` (h, w): the first's, if left out."""
+        h, w = grid or distances[0].shape[-2:]
+        size = (h * self.scale, w * self.scale)
+        large = [
+            one if one.shape[-2:] == size else F.interpolate(one, size=size, mode="bilinear", align_corners=False)
+            for one in distances
+        ]
         r = self.radius
-        x = F.pad(x, (r, r, r, r), mode="replicate")
+        x = F.pad(sum(large[1:], large[0]), (r, r, r, r), mode="replicate")
         return F.conv2d(F.conv2d(x, self.kernel.view(1, 1, -1, 1)), self.kernel.view(1, 1, 1, -1))
 
 
 class Mapper(nn.Module):
-    """What differs between detectors: features and, for some, the frame itself, to the defect map."""
+    """What differs between detectors: the layers' maps and, for some, the frame itself, to the defect map."""
 
-    def forward(self, features: Tensor, frame: Tensor) -> Tensor:
-        """(N, C, h, w) and uint8 (N, H, W, 3) RGB to (N, h', w'), where Smoothing's scale is h' / h."""
+    def forward(self, layers: tuple[Tensor, ...], frame: Tensor) -> Tensor:
+        """(N, C, h, w) of each layer and uint8 (N, H, W, 3) RGB to (N, h', w')."""
         raise NotImplementedError
 
 
@@ -88,7 +102,8 @@ class Detector(nn.Module):
     def forward(self, frame: Tensor) -> tuple[Tensor, ...]:
         """uint8 (N, H, W, 3) RGB to `defect_map` float32 (N, h, w), `score` float32 (N), `embedding` float32 (N, C),
         and with a namer `class_map` float32 (N, K, h', w')."""
-        features = patch_features(self.backbone, frame)
-        defect_map = self.mapper(features, frame)
+        layers = layer_maps(self.backbone, frame)
+        features = joined(layers, frame.shape[1])
+        defect_map = self.mapper(layers, frame)
         found = (defect_map, defect_map.amax(dim=(1, 2)), embed(features))
         return found if self.namer is None else (*found, self.namer(features))

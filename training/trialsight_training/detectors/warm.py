@@ -10,6 +10,7 @@ from trialsight_training.detectors.detector import Lesson
 # Of a training's steps, what a few more parts take where the weights have been learned already.
 SHARE = 4
 _BANK = re.compile(r"\bbank\.(\d+)$")
+_LAYER = re.compile(r"(?:^|\.)(\d+)\.center$")
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -34,10 +35,13 @@ def of_network(place: int, previous: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return within(str(place), previous)
 
 
-def knows(tensors: Mapping[str, Tensor], folds: int) -> bool:
-    """Whether a state can be gone on from with so many folds: where it holds banks, there is one without each fold."""
+def knows(tensors: Mapping[str, Tensor], folds: int, channels: Sequence[int]) -> bool:
+    """Whether a state can be gone on from with so many folds and layers of such `channels`: where it holds banks, there
+    is one without each fold, and of each layer."""
     places = {int(found[1]) for name in tensors if (found := _BANK.search(name))}
-    return bool(tensors) and (not places or places == set(range(folds + 1)))
+    widths = {int(found[1]): len(tensors[name]) for name in tensors if (found := _LAYER.search(name))}
+    alike = places == set(range(folds + 1)) and widths == dict(enumerate(channels))
+    return bool(tensors) and (not places or alike)
 
 
 def steps_of(lesson: Lesson, usual: int) -> int:

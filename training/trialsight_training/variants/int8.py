@@ -1,10 +1,7 @@
-"""The backbone and the search for the nearest neighbour in 8-bit integers; distances and the map stay in float32.
+"""The backbone in 8-bit integers; distances and the map stay in float32.
 
 Static quantisation in QDQ form, weights per channel, activations by the range seen on training frames (Jacob et al.,
 "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018).
-
-What the search finds may be the second-nearest patch where two are all but equally near; the distance to it is then
-taken in float32, so its error never enters the map (docs/decisions/0010-variants.md).
 """
 
 from collections.abc import Sequence
@@ -20,8 +17,6 @@ from trialsight_training.quiet import quiet
 
 BACKBONE = "backbone."  # the exporter names weights by their place in the module
 GOES_ON = frozenset({"Relu", "Clip", "MaxPool", "Add"})  # stay in integers between convolutions
-PRODUCTS = frozenset({"Gemm", "MatMul"})
-SEARCH = ".search"  # the product that only finds a patch; one whose values go on is never quantised
 
 
 def quantise(graph: Path, frames: Sequence[NDArray[np.uint8]], target: Path) -> None:
@@ -60,10 +55,8 @@ def _gain(model: onnx.ModelProto) -> list[str]:
     integer: set[str] = set()  # values that come out of such nodes
     for node in model.graph.node:
         values = [name for name in node.input if name and name not in weights]
-        takes = (
-            (node.op_type == "Conv" and node.input[1].startswith(BACKBONE))
-            or (node.op_type in GOES_ON and bool(values) and integer.issuperset(values))
-            or (node.op_type in PRODUCTS and node.input[1].endswith(SEARCH))
+        takes = (node.op_type == "Conv" and node.input[1].startswith(BACKBONE)) or (
+            node.op_type in GOES_ON and bool(values) and integer.issuperset(values)
         )
         if takes:
             names.append(node.name)

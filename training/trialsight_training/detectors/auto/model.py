@@ -27,9 +27,9 @@ class Fusion(Mapper):
         self.head = head
         self.weight = weight
 
-    def forward(self, features: Tensor, frame: Tensor) -> Tensor:
-        bases = [base(features, frame) for base in self.bases]
-        return self.join(bases, None if self.head is None else self.head(features, frame))
+    def forward(self, layers: tuple[Tensor, ...], frame: Tensor) -> Tensor:
+        bases = [base(layers, frame) for base in self.bases]
+        return self.join(bases, None if self.head is None else self.head(layers, frame))
 
     def join(self, bases: list[Tensor], head: Tensor | None) -> Tensor:
         """Maps (N, h, w) of each to the joint one; also for maps that held-out detectors made."""

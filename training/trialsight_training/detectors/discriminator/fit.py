@@ -8,7 +8,7 @@ from torch import Tensor
 
 from trialsight_training.detectors.detector import Learned, Lesson
 from trialsight_training.detectors.discriminator.model import Discriminator, Head
-from trialsight_training.detectors.graph import Detector, Smoothing
+from trialsight_training.detectors.graph import Detector, Smoothing, joint_stride
 from trialsight_training.detectors.held_out import fold_count, grouped, held_out_maps
 from trialsight_training.detectors.labels import draw, loss, targets, windows
 from trialsight_training.detectors.optimise import optimise
@@ -29,7 +29,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     """From good parts and feature noise, and from labelled defects where there are any, with masks or without."""
     lesson = grouped(lesson, GROUPS)
     good, defective = lesson.good, lesson.defective
-    smoothing = Smoothing(lesson.backbone.strides[0])
+    smoothing = Smoothing(joint_stride(lesson.backbone))
     wanted = targets(defective, (good.features.shape[2], good.features.shape[3]))
     heads: list[Head] = []
     count, steps = fold_count(lesson), steps_of(lesson, STEPS)

@@ -8,7 +8,7 @@ the segmenting head; here the score is the map's maximum, which the loss trains 
 import torch
 from torch import Tensor, nn
 
-from trialsight_training.detectors.graph import Mapper, Smoothing
+from trialsight_training.detectors.graph import Mapper, Smoothing, joined
 from trialsight_training.detectors.labels import evidence
 
 HIDDEN = 64
@@ -43,6 +43,6 @@ class Discriminator(Mapper):
         self.head = head
         self.smoothing = smoothing
 
-    def forward(self, features: Tensor, _frame: Tensor) -> Tensor:
-        defect_map: Tensor = self.smoothing(evidence(self.head(features)))[:, 0]
+    def forward(self, layers: tuple[Tensor, ...], frame: Tensor) -> Tensor:
+        defect_map: Tensor = self.smoothing(evidence(self.head(joined(layers, frame.shape[1]))))[:, 0]
         return defect_map

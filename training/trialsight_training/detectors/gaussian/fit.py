@@ -6,7 +6,7 @@ from torch import Tensor
 
 from trialsight_training.detectors.detector import Learned, Lesson
 from trialsight_training.detectors.gaussian.model import Gaussian, Spread
-from trialsight_training.detectors.graph import Detector, Smoothing
+from trialsight_training.detectors.graph import Detector, Smoothing, joint_stride
 from trialsight_training.detectors.held_out import held_out_maps
 from trialsight_training.progress import Progress
 
@@ -15,17 +15,19 @@ RANK = 96
 PRIOR_PARTS = 4.0
 # A part lies a patch further to one side or another: its neighbours' statistics are a place's own as well.
 NEIGHBOURS = 3
+# Patches that say in which directions good ones vary.
+MOST = 120_000
 AXES = ("center", "basis", "rest")
 
 
 def learn(lesson: Lesson, progress: Progress) -> Learned:
     """From good parts alone: labelled defects are scored, not learned. An update keeps the axes and takes each
     place's moments anew, of all parts."""
-    smoothing = Smoothing(lesson.backbone.strides[0])
+    smoothing = Smoothing(joint_stride(lesson.backbone))
     good = lesson.good
     count = int(good.folds.max()) + 1
     with progress.task("gaussian", count + 1) as step:
-        known = lesson.previous or dict(zip(AXES, principal(good.patches.flatten(0, 1), RANK), strict=True))
+        known = lesson.previous or dict(zip(AXES, principal(_some(good.features), RANK), strict=True))
         center, basis, rest = (known[name] for name in AXES)
         inside = project(good.features, center, basis)
         spreads = []
@@ -42,6 +44,13 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
         description={"rank": len(basis)},
         state=known,
     )
+
+
+def _some(features: Tensor) -> Tensor:
+    """(N, C, h, w) to at most MOST rows (n, C), spread over all; they may lie on disk."""
+    parts, _, h, w = features.shape
+    every = max(1, parts * h * w // MOST)
+    return torch.cat([one.flatten(1).T[place % every :: every] for place, one in enumerate(features)])
 
 
 def principal(points: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:

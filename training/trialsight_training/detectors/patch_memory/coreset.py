@@ -7,50 +7,72 @@ them until that no longer holds, and one pass measures all points against all of
 "Accelerated greedy algorithms", 1978). The choice is the textbook's own, for about a twentieth of its passes.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-# Johnson and Lindenstrauss (1984): distances survive a random projection well enough to choose by.
-PROJECTED = 64
 CANDIDATES = 384
 
 
-def project(points: Tensor, seed: int) -> Tensor:
-    """(n, d) to (n, PROJECTED), or unchanged where that has no fewer numbers."""
-    width = points.shape[1]
-    if width <= PROJECTED:
-        return points
-    generator = torch.Generator().manual_seed(seed)
-    projected: Tensor = points @ (torch.randn(width, PROJECTED, generator=generator) / PROJECTED**0.5)
-    return projected
+@dataclass(frozen=True)
+class Cover:
+    """`chosen` (K,) indices of the centres. `nearest` (groups, n): each point's squared distance to the nearest centre
+    of each group, infinite where a group has none. `radius`: the largest squared distance that is left."""
+
+    chosen: Tensor
+    nearest: Tensor
+    radius: float
 
 
-def greedy_coreset(points: Tensor, size: int, seed: int) -> Tensor:
-    """(size,) indices into `points` (n, d), or of all of them where there are fewer.
+def greedy_cover(points: Tensor, size: int, seed: int, groups: Tensor | None = None) -> Cover:
+    """`size` of `points` (n, d), or all where there are fewer. It starts at a random point of the seed's and then takes
+    the point farthest from those it has. `groups` (n,) from 0: the centres are told apart by them."""
+    groups = torch.zeros(len(points), dtype=torch.long) if groups is None else groups
+    nearest = torch.full((int(groups.max()) + 1, len(points)), torch.inf)
+    first = torch.randint(len(points), (1,), generator=torch.Generator().manual_seed(seed))
+    return _go_on(points, groups, nearest, first, min(size, len(points)), -torch.inf)
 
-    It starts at a random point of the seed's and then takes the point farthest from those it has.
-    """
-    n = len(points)
-    size = min(size, n)
+
+def cover_without(points: Tensor, cover: Cover, groups: Tensor, group: int) -> Tensor:
+    """Indices of a bank that knows nothing of `group`: the cover's centres of other groups and, where only the group's
+    own covered what lies around, more points of others, until all lie as near as the whole cover's do. So it is as
+    dense as the whole one: were it as large, held-out parts would score lower than new ones."""
+    others = (groups != group).nonzero()[:, 0]
+    kept = cover.chosen[groups[cover.chosen] != group]
+    nearest = cover.nearest[torch.arange(len(cover.nearest)) != group]
+    nearest = nearest.amin(0, keepdim=True) if len(nearest) else torch.full((1, len(points)), torch.inf)
+    nearest[0, kept] = -torch.inf
+    nearest = nearest[:, others]
+    if not len(others) or float(nearest.max()) <= cover.radius:
+        return kept
+    at = nearest[0].argmax()
+    alike = torch.zeros(len(others), dtype=torch.long)
+    more = _go_on(points[others], alike, nearest, at[None], len(others), cover.radius)
+    return torch.cat([kept, others[more.chosen]])
+
+
+def _go_on(points: Tensor, groups: Tensor, nearest: Tensor, newest: Tensor, most: int, radius: float) -> Cover:
+    """From `newest` on until there are `most` more centres or no point is farther than `radius` from all."""
     # (d, n): the product of a few centres with it is what a pass costs, and this layout is the fastest for it.
     columns = points.T.contiguous()
     norms = points.square().sum(1)
-    nearest = torch.full((n,), torch.inf)
-    newest = torch.randint(n, (1,), generator=torch.Generator().manual_seed(seed))
-    chosen = [newest]
-    left = size - 1
-    while left:
-        distances = torch.addmm(norms, points[newest], columns, alpha=-2).add_(norms[newest][:, None])
-        torch.minimum(nearest, distances.amin(0), out=nearest)
-        nearest[newest] = -torch.inf  # it is at 0 but for rounding, and must never be chosen again
-        newest = _farthest(points, norms, nearest, left)
+    closest = nearest.amin(0)
+    chosen: list[Tensor] = []
+    while len(newest):
         chosen.append(newest)
-        left -= len(newest)
-    return torch.cat(chosen)
+        most -= len(newest)
+        distances = torch.addmm(norms, points[newest], columns, alpha=-2).add_(norms[newest][:, None])
+        for group in set(groups[newest].tolist()):
+            torch.minimum(nearest[group], distances[groups[newest] == group].amin(0), out=nearest[group])
+        torch.minimum(closest, distances.amin(0), out=closest)
+        closest[newest] = -torch.inf  # it is at 0 but for rounding, and must never be chosen again
+        newest = _farthest(points, norms, closest, most, radius)
+    return Cover(torch.cat(chosen), nearest, max(0.0, float(closest.max())))
 
 
-def _farthest(points: Tensor, norms: Tensor, nearest: Tensor, most: int) -> Tensor:
-    """The next centres, `most` of them or until the candidates can no longer tell."""
+def _farthest(points: Tensor, norms: Tensor, nearest: Tensor, most: int, radius: float) -> Tensor:
+    """The next centres, `most` of them or until the candidates can no longer tell, or none is beyond `radius`."""
     distance, candidates = torch.topk(nearest, min(CANDIDATES, len(nearest)))
     # Nothing outside is farther than the nearest candidate was.
     outside = float(distance[-1]) if len(candidates) < len(nearest) else -torch.inf
@@ -59,7 +81,7 @@ def _farthest(points: Tensor, norms: Tensor, nearest: Tensor, most: int) -> Tens
     picked: list[int] = []
     while len(picked) < most:
         farthest, at = distance.max(0)
-        if picked and float(farthest) <= outside:
+        if float(farthest) <= radius or (picked and float(farthest) <= outside):
             break
         picked.append(int(at))
         torch.minimum(distance, between[at], out=distance)

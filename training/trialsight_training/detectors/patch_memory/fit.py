@@ -1,85 +1,90 @@
-"""Features of good parts to the memory bank, and to a bank without each calibration fold."""
+"""Each layer's patches of good parts to a bank and to one without each calibration fold; then what a layer weighs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from trialsight_training.detectors.detector import Learned, Lesson
-from trialsight_training.detectors.graph import Detector, Smoothing
-from trialsight_training.detectors.held_out import held_out_maps
-from trialsight_training.detectors.patch_memory.coreset import greedy_coreset, project
-from trialsight_training.detectors.patch_memory.model import Memory, PatchMemory, principal_axes
+from trialsight_training.detectors.graph import JOINT_STRIDE, Detector, Smoothing, joint_stride
+from trialsight_training.detectors.held_out import fold_count, held_out_maps
+from trialsight_training.detectors.patch_memory.coreset import cover_without, greedy_cover
+from trialsight_training.detectors.patch_memory.model import Apart, Memory, PatchMemory, space_of
 from trialsight_training.detectors.patch_memory.update import grow, remembered
 from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
 
-
-@dataclass(frozen=True)
-class Fitted:
-    """`memory` knows every part; `held_out[k]` knows all parts but those of fold k."""
-
-    memory: Memory
-    held_out: tuple[Memory, ...]
+# A layer finer than JOINT_STRIDE has four times the cells and shows little but edges and grain: a few patches tell
+# those, and a larger bank would take more of a frame's time than all other layers.
+FINE_BANK = 500
+# Few parts say little of how much their scores vary: the layers' mean counts as so many parts' worth.
+PRIOR_PARTS = 10
 
 
 def learn(lesson: Lesson, progress: Progress) -> Learned:
     """From good parts alone: labelled defects are scored, not learned."""
-    smoothing = Smoothing(lesson.backbone.strides[0])
+    patches, folds, strides = lesson.good.patches, lesson.good.folds, lesson.backbone.strides
     size = lesson.spec.bank_size
-    with progress.task("memory", int(lesson.good.folds.max()) + 2) as step:
+    sizes = [size if stride >= JOINT_STRIDE else min(size, FINE_BANK) for stride in strides]
+    with progress.task("memory", len(sizes) * (fold_count(lesson) + 1)) as step:
         if lesson.previous:
-            memory, *held_out = grow(lesson.previous, lesson.good.patches, lesson.good.folds, size, lesson.seed, step)
-            fitted = Fitted(memory, tuple(held_out))
+            banks = grow(lesson.previous, patches, folds, sizes, step)
         else:
-            fitted = fit_patch_memory(lesson.good.patches, lesson.good.folds, size, lesson.seed, step)
-    good_maps, defect_maps = held_out_maps(
-        lesson, [PatchMemory(memory, smoothing) for memory in fitted.held_out], progress
-    )
+            banks = fit_banks(patches, folds, sizes, lesson.seed, step)
+    whole, *without = zip(*banks, strict=True)
+    stride = joint_stride(lesson.backbone)
+    smoothing, reference = Smoothing(stride), strides.index(stride)
+    good, defective = held_out_maps(lesson, [Apart(one, reference, smoothing) for one in without], progress)
+    weights = lesson.previous.get("weights", weigh(good))
     return Learned(
-        model=Detector(lesson.backbone, PatchMemory(fitted.memory, smoothing)).eval(),
-        good_maps=good_maps,
-        defect_maps=defect_maps,
-        description={"bank": fitted.memory.size},
-        state=remembered([fitted.memory, *fitted.held_out]),
+        model=Detector(lesson.backbone, PatchMemory(whole, weights.tolist(), reference, smoothing)).eval(),
+        good_maps=_weighed(good, weights),
+        defect_maps=_weighed(defective, weights),
+        description={
+            "bank": sum(len(one.bank) for one in whole),
+            "layer_weights": {
+                name: round(weight, 3) for name, weight in zip(lesson.backbone.layers, weights.tolist(), strict=True)
+            },
+        },
+        state=remembered(banks) | {"weights": weights},
     )
 
 
-def fit_patch_memory(
-    patches: Tensor,
-    folds: Tensor,
-    bank_size: int,
-    seed: int,
-    step: Callable[[], None] = lambda: None,
-) -> Fitted:
-    """`patches` (N, K, C) of good parts, `folds` (N,) the fold of each. `step` is called after
-    each of folds + 1 banks."""
-    parts, each_part, width = patches.shape
-    points = patches.reshape(parts * each_part, width)
-    center = points.mean(0)
-    points = points - center
-    near = project(points, seed)
-    owner = folds.repeat_interleave(each_part)
-
-    def bank(fold: int | None) -> Tensor:
-        """Without the parts of `fold`. It holds the same share of its patches as the whole one: a full-sized bank of
-        fewer parts would cover them more densely, and held-out parts would then score lower than new ones do."""
-        if fold is None:
-            return greedy_coreset(near, bank_size, seed)
-        known = (owner != fold).nonzero()[:, 0]
-        size = max(1, round(bank_size * len(known) / len(points)))
-        return known[greedy_coreset(near[known], size, seed)]
-
-    banks = []
-    for one in each(bank, [None, *range(int(folds.max()) + 1)]):
-        banks.append(one)
+def fit_banks(
+    patches: Sequence[Tensor], folds: Tensor, sizes: Sequence[int], seed: int, step: Callable[[], None] = lambda: None
+) -> list[list[Memory]]:
+    """`patches`: (N, K, C) of good parts, a layer each; `folds` (N,) the fold of each. Of each layer the memory of all
+    parts and those without each fold, which differ in what they remember alone. `step` is called after each."""
+    spaces = list(each(space_of, (one.flatten(0, 1) for one in patches)))
+    points = [space(one.flatten(0, 1)) for space, one in zip(spaces, patches, strict=True)]
+    owners = [folds.repeat_interleave(one.shape[1]) for one in patches]
+    places = range(len(points))
+    covers = []
+    for cover in each(lambda place: greedy_cover(points[place], sizes[place], seed, owners[place]), places):
+        covers.append(cover)
         step()
-    # One centre, spread and set of axes for all banks: only what each remembers may differ between folds.
-    spread = float(points.square().sum(1).mean().sqrt())
-    axes = principal_axes(points[banks[0]])
-    zero = torch.zeros(width)
-    memories = [Memory(points[one], zero, spread, axes) for one in banks]
-    for memory in memories:
-        memory.center = center
-    return Fitted(memories[0], tuple(memories[1:]))
+    banks = [[Memory(points[place][covers[place].chosen], spaces[place])] for place in places]
+
+    def without(one: tuple[int, int]) -> Tensor:
+        place, fold = one
+        return cover_without(points[place], covers[place], owners[place], fold)
+
+    wanted = [(place, fold) for place in places for fold in range(int(folds.max()) + 1)]
+    for (place, _), chosen in zip(wanted, each(without, wanted), strict=True):
+        banks[place].append(Memory(points[place][chosen], spaces[place]))
+        step()
+    return banks
+
+
+def weigh(maps: Tensor) -> Tensor:
+    """(N, L, h, w) of held-out good parts to (L,), 1 in all: the inverse of how much a layer's maxima vary from part to
+    part, as independent measurements are weighed."""
+    variances = torch.nan_to_num(maps.flatten(2).amax(2).var(0))
+    usual = variances.mean().clamp(min=1e-12)
+    weights = 1 / ((len(maps) * variances + PRIOR_PARTS * usual) / (len(maps) + PRIOR_PARTS))
+    return weights / weights.sum()
+
+
+def _weighed(maps: Tensor, weights: Tensor) -> Tensor:
+    """(N, L, h, w) to (N, h, w); smoothing is linear, so this is the map of what is exported."""
+    return torch.einsum("nlhw,l->nhw", maps, weights) if len(maps) else torch.empty(0, 0, 0)

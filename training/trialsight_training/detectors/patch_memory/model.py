@@ -1,81 +1,124 @@
-"""Distances to remembered good patches.
+"""Distances to remembered good patches, layer by layer.
 
-PatchCore (Roth et al., CVPR 2022, "Towards Total Recall in Industrial Anomaly Detection").
+PatchCore (Roth et al., CVPR 2022, "Towards Total Recall in Industrial Anomaly Detection") has one memory of all layers
+together, brings its patches to one grid and weighs a distance by how lonely the nearest patch is among its neighbours.
+Here each layer has its own memory on its own grid, and every patch of it its own scale (as the local outlier factor
+does: Breunig et al., SIGMOD 2000), so that the search itself weighs (docs/decisions/0033-a-memory-a-layer.md).
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from trialsight_training.detectors.graph import Mapper, Smoothing
 
-# The search runs along so many of the bank's principal axes; the best few that it finds are then measured in all
-# channels (docs/decisions/0013-search.md).
-AXES, CANDIDATES = 64, 3
-# A candidate is the best of its group: runtimes vectorise a maximum, but not its place, nor a search for the first few.
-GROUP = 32
+AXES = 64
+# A direction's share of the widest one's variance below which it is no longer stretched: it would be noise.
+LEAST_VARIANCE = 0.01
+# A patch's scale: the mean distance to so many neighbours in the bank, in units of all patches' mean; no smaller than
+# LEAST_SCALE of it, where a bank holds equal patches; and to this power.
+NEIGHBOURS, LEAST_SCALE, POWER = 5, 0.5, 1.25
+# Keeps the root's slope finite at a remembered patch; in squares of the spread.
+SMALLEST = 1e-4
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where a layer's distances are taken: (x - `center`) @ `axes`. `center` (C,), `axes` (C, A)."""
+
+    center: Tensor
+    axes: Tensor
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """(n, C) to (n, A)."""
+        return (points - self.center) @ self.axes
+
+
+def space_of(points: Tensor) -> Space:
+    """Good patches (n, C) to the AXES directions in which they are widest, each divided by the fourth root of its
+    variance: halfway between features as they are, where few directions decide, and whitened ones, where noise counts
+    as much. Good patches then lie 1 from their centre, in root mean square."""
+    center = points.mean(0)
+    centred = points - center
+    variances, directions = torch.linalg.eigh((centred.T @ centred).double() / len(points))
+    variances, directions = variances.flip(0)[:AXES], directions.flip(1)[:, :AXES]
+    floor = (LEAST_VARIANCE * variances[0]).clamp(min=1e-12)
+    stretched = directions * torch.maximum(variances, floor) ** -0.25
+    spread = (variances.clamp(min=0) * torch.maximum(variances, floor) ** -0.5).sum().sqrt().clamp(min=1e-6)
+    return Space(center, (stretched / spread).float().contiguous())
 
 
 class Memory(nn.Module):
-    """Distances to the nearest of `bank` (K, C) patch features, in units of the good patches' own spread.
+    """Distances to the nearest of `bank` (K, A) patches, each in units of its own scale.
 
-    The search is one matrix product, the largest x·b - |b|²/2, along `axes` (C, A; left out: all of them). Distances to
-    what it finds are taken plainly: by the expanded norm, small ones would be differences of large numbers, and no two
-    runtimes would agree on them. There are several candidates so that it doesn't matter which of two that are equally
-    near along the axes a runtime finds first.
+    |z - b|² / s² is linear in (z, |z|²), so that one matrix product and a minimum are the whole search. Its rounding is
+    that of the largest terms, which is harmless here: good patches lie 1 from the centre and some 0.5 from each other.
     """
 
-    center: Tensor
-    bank: Tensor
+    shift: Tensor
     axes: Tensor
     search: Tensor
-    half_norms: Tensor
+    offsets: Tensor
 
-    def __init__(self, bank: Tensor, center: Tensor, spread: float, axes: Tensor | None = None) -> None:
+    def __init__(self, bank: Tensor, space: Space) -> None:
         super().__init__()
-        self.spread = spread
-        self.size = len(bank)
-        self.groups = -(-self.size // GROUP)
-        padded = torch.arange(self.groups * GROUP) % self.size  # the last group is filled up with the first patches
-        centred = (bank - center)[padded]
-        self.projects = axes is not None
-        along = centred if axes is None else centred @ axes
-        self.register_buffer("center", center)
-        self.register_buffer("bank", centred)
-        self.register_buffer("axes", torch.empty(0) if axes is None else axes)
+        self.space, self.bank = space, bank
+        weights = 1 / scales(bank).square()
+        along = torch.cat([-2 * bank, torch.ones(len(bank), 1)], dim=1) * weights[:, None]
+        self.register_buffer("shift", -space.center @ space.axes)
+        self.register_buffer("axes", space.axes)
         self.register_buffer("search", along.T.contiguous())
-        self.register_buffer("half_norms", along.square().sum(1) / 2)
+        self.register_buffer("offsets", bank.square().sum(1) * weights)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(M, C) to (M,) distances."""
-        x = features - self.center
-        nearness = torch.addmm(-self.half_norms, x @ self.axes if self.projects else x, self.search)
-        groups = nearness.view(-1, self.groups, GROUP)
-        best = groups.amax(2).topk(min(CANDIDATES, self.groups)).indices  # (M, candidates)
-        within = groups.gather(1, best[:, :, None].expand(-1, -1, GROUP)).argmax(2)
-        found = self.bank.index_select(0, (best * GROUP + within).flatten()).view(*best.shape, -1)
-        apart = x[:, None] - found
-        return (apart * apart).sum(2).amin(1).sqrt() / self.spread
+    def forward(self, layer: Tensor) -> Tensor:
+        """(N, C, h, w) to (N, 1, h, w) distances."""
+        n, c, h, w = layer.shape
+        z = torch.addmm(self.shift, layer.permute(0, 2, 3, 1).reshape(n * h * w, c), self.axes)
+        z = torch.cat([z, z.square().sum(1, keepdim=True)], dim=1)
+        squares = torch.addmm(self.offsets, z, self.search).amin(1).clamp(min=0)
+        distances: Tensor = (squares + SMALLEST).sqrt().view(n, 1, h, w)
+        return distances
 
 
-def principal_axes(points: Tensor, count: int = AXES) -> Tensor | None:
-    """(n, C) centred points to the (C, count) directions in which they are widest; None where C is no more."""
-    if points.shape[1] <= count:
-        return None
-    points = points.double()
-    directions: Tensor = torch.linalg.eigh(points.T @ points)[1]
-    return directions[:, -count:].flip(1).float().contiguous()
+def scales(bank: Tensor) -> Tensor:
+    """(K, A) to (K,): what is remembered lies as far apart as good parts vary there."""
+    if len(bank) < 2:
+        return torch.ones(len(bank))
+    near = torch.cdist(bank, bank).topk(min(NEIGHBOURS + 1, len(bank)), largest=False).values[:, 1:].mean(1)
+    return (near / near.mean().clamp(min=1e-6)).clamp(min=LEAST_SCALE) ** POWER
 
 
 class PatchMemory(Mapper):
-    """Each patch's distance, smoothed."""
+    """Each layer's distances times its weight, added and smoothed. `reference`: the layer whose grid maps follow."""
 
-    def __init__(self, memory: Memory, smoothing: Smoothing) -> None:
+    def __init__(
+        self, memories: Sequence[Memory], weights: Sequence[float], reference: int, smoothing: Smoothing
+    ) -> None:
         super().__init__()
-        self.memory = memory
+        self.memories = nn.ModuleList(memories)
+        self.weights = tuple(weights)
+        self.reference = reference
         self.smoothing = smoothing
 
-    def forward(self, features: Tensor, _frame: Tensor) -> Tensor:
-        n, c, h, w = features.shape
-        distances = self.memory(features.permute(0, 2, 3, 1).reshape(n * h * w, c))
-        defect_map: Tensor = self.smoothing(distances.view(n, 1, h, w))[:, 0]
+    def forward(self, layers: tuple[Tensor, ...], _frame: Tensor) -> Tensor:
+        own = zip(self.weights, self.memories, layers, strict=True)
+        weighed = [weight * memory(layer) for weight, memory, layer in own]
+        defect_map: Tensor = self.smoothing(*weighed, grid=layers[self.reference].shape[-2:])[:, 0]
         return defect_map
+
+
+class Apart(Mapper):
+    """Each layer's own distances, smoothed: (N, L, h, w), to tell what a layer is worth."""
+
+    def __init__(self, memories: Sequence[Memory], reference: int, smoothing: Smoothing) -> None:
+        super().__init__()
+        self.memories = nn.ModuleList(memories)
+        self.reference = reference
+        self.smoothing = smoothing
+
+    def forward(self, layers: tuple[Tensor, ...], _frame: Tensor) -> Tensor:
+        grid = layers[self.reference].shape[-2:]
+        own = zip(self.memories, layers, strict=True)
+        return torch.cat([self.smoothing(memory(layer), grid=grid) for memory, layer in own], dim=1)

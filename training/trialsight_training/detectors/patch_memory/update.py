@@ -1,12 +1,12 @@
 """Banks that grow by what new good parts show: the greedy selection goes on from where the first fit stopped."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from trialsight_training.detectors.patch_memory.coreset import project
-from trialsight_training.detectors.patch_memory.model import Memory
+from trialsight_training.detectors.patch_memory.model import Memory, Space
+from trialsight_training.detectors.warm import under, within
 from trialsight_training.parallel import each
 
 # A bank may grow to this many times the recipe's size: the search takes time with each patch. Then it is time to
@@ -14,43 +14,44 @@ from trialsight_training.parallel import each
 MOST_GROWTH = 1.5
 
 
-def remembered(memories: list[Memory]) -> dict[str, Tensor]:
-    """What `grow` goes on from: of the whole memory and of those without each fold."""
-    first = memories[0]
-    points = {f"bank.{place}": one.bank[: one.size] for place, one in enumerate(memories)}
-    return points | {"center": first.center, "spread": torch.tensor(first.spread), "axes": first.axes}
+def remembered(banks: Sequence[Sequence[Memory]]) -> dict[str, Tensor]:
+    """What `grow` goes on from: of each layer the whole memory and those without each fold."""
+    found: dict[str, Tensor] = {}
+    for layer, memories in enumerate(banks):
+        points = {f"bank.{place}": one.bank for place, one in enumerate(memories)}
+        space = memories[0].space
+        found |= under(str(layer), points | {"center": space.center, "axes": space.axes})
+    return found
 
 
 def grow(
     previous: Mapping[str, Tensor],
-    patches: Tensor,
+    patches: Sequence[Tensor],
     folds: Tensor,
-    bank_size: int,
-    seed: int,
+    sizes: Sequence[int],
     step: Callable[[], None] = lambda: None,
-) -> list[Memory]:
-    """`patches` (n, K, C) of the last n parts, which are new; `folds` (N,) of all. No bank takes from its own fold."""
-    center, spread = previous["center"], float(previous["spread"])
-    axes = previous["axes"] if len(previous["axes"]) else None
-    new, each_part, width = patches.shape
-    points = patches.reshape(new * each_part, width) - center
-    owner = folds[len(folds) - new :].repeat_interleave(each_part)
-    near = project(points, seed)
-    banks = [previous[f"bank.{place}"] for place in range(sum(name.startswith("bank.") for name in previous))]
+) -> list[list[Memory]]:
+    """`patches`: of each layer (n, K, C) of the last n parts, which are new; `folds` (N,) of all. No bank takes from
+    its own fold. `step` is called after each bank."""
+    states = [within(str(layer), previous) for layer in range(len(patches))]
+    spaces = [Space(one["center"], one["axes"]) for one in states]
+    points = [space(one.flatten(0, 1)) for space, one in zip(spaces, patches, strict=True)]
+    owners = [folds[len(folds) - len(one) :].repeat_interleave(one.shape[1]) for one in patches]
+    count = sum(name.startswith("bank.") for name in states[0])
 
-    def bank(place: int) -> Tensor:
-        kept = banks[place]
-        allowed = (owner != place - 1).nonzero()[:, 0]
-        room = max(0, round(bank_size * MOST_GROWTH * len(kept) / len(banks[0])) - len(kept))
-        return torch.cat([kept, points[allowed[farther(near[allowed], project(kept, seed), room)]]])
+    def bank(which: tuple[int, int]) -> Tensor:
+        layer, place = which
+        kept, whole = states[layer][f"bank.{place}"], states[layer]["bank.0"]
+        allowed = points[layer][owners[layer] != place - 1]
+        room = max(0, round(sizes[layer] * MOST_GROWTH * len(kept) / len(whole)) - len(kept))
+        return torch.cat([kept, allowed[farther(allowed, kept, room)]])
 
-    memories = []
-    for one in each(bank, range(len(banks))):
-        memory = Memory(one, torch.zeros(width), spread, axes)
-        memory.center = center
-        memories.append(memory)
+    banks: list[list[Memory]] = [[] for _ in states]
+    wanted = [(layer, place) for layer in range(len(states)) for place in range(count)]
+    for (layer, _), one in zip(wanted, each(bank, wanted), strict=True):
+        banks[layer].append(Memory(one, spaces[layer]))
         step()
-    return memories
+    return banks
 
 
 def farther(points: Tensor, bank: Tensor, room: int) -> Tensor:

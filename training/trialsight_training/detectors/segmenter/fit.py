@@ -8,7 +8,7 @@ from torch import Tensor
 
 from trialsight_training.augment import moved
 from trialsight_training.detectors.detector import Learned, Lesson
-from trialsight_training.detectors.graph import Detector
+from trialsight_training.detectors.graph import Detector, joint_stride
 from trialsight_training.detectors.held_out import fold_count, grouped, held_out_maps
 from trialsight_training.detectors.labels import covered, draw, loss, targets
 from trialsight_training.detectors.optimise import optimise
@@ -26,7 +26,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     count, steps = fold_count(lesson), steps_of(lesson, STEPS)
     with progress.task("segmenter", steps * (count + 1)) as step:
         networks = [fit_network(lesson, fold, steps, step) for fold in range(-1, count)]
-    whole, *without = (Segmenter(network, lesson.backbone.strides[0]) for network in networks)
+    whole, *without = (Segmenter(network, joint_stride(lesson.backbone)) for network in networks)
     good_maps, defect_maps = held_out_maps(lesson, without, progress)
     return Learned(
         model=Detector(lesson.backbone, whole).eval(),

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from trialsight_training.augment import moved
 from trialsight_training.detectors.detector import Learned, Lesson
-from trialsight_training.detectors.graph import Detector, Smoothing, patch_features
+from trialsight_training.detectors.graph import Detector, Smoothing, joint_stride, patch_features
 from trialsight_training.detectors.held_out import fold_count, grouped, held_out_maps
 from trialsight_training.detectors.labels import draw
 from trialsight_training.detectors.optimise import optimise
@@ -49,7 +49,7 @@ def fit_pupil(
     """`known` (N,) bool: which of the good parts it learns from. `begun`: a pupil's state to go on from, or nothing."""
     frames, features = lesson.good.frames[known], lesson.good.features[known]
     mean, deviation = mean_and_deviation(features)
-    stride = lesson.backbone.strides[0]
+    stride = joint_stride(lesson.backbone)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(lesson.seed)
         pupil = Pupil(len(mean), stride)
