@@ -107,7 +107,7 @@ def beside(shared: Path, scratch: Path, place: Path, rounds: int, reuse: bool) -
             )
             for one, seen in found.items()
         ),
-        f"{DATA}, ResNet-18 trunk, layers 2 and 3, 256×256, {theirs.bank} patches in either memory. Ours is what the "
+        f"{DATA}, ResNet-18 trunk, 256×256, {theirs.bank} patches a memory (ours has one a layer). Ours is what the "
         f"start-up choice took here: {choice.way}, image AUROC {own[FASTEST]:.3f}; fp32 is the package's own graph in "
         f"ONNX Runtime, {own[FP32]:.3f}; theirs {auroc:.3f}. Our fp32 is on one thread, the choice on as many as it "
         "says: processor time is the fair ratio. anomalib "

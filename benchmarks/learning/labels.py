@@ -24,7 +24,7 @@ NEW_SHARE = 0.1  # of the good parts, added to a model of the others
 INTRODUCTION = """Twenty defects of each class, drawn by lot, go into the training split; everything is measured on
 the other test parts. `memory`: the patch memory, which labels teach nothing. `auto`: with the labels; how the two are
 joined is decided on held-out training parts alone. A class that is withheld has no labelled part, and its AUROC is that
-of its parts against the good ones. ResNet-18 trunk, layers 2 and 3. Times are ratios within one run."""
+of its parts against the good ones. ResNet-18 trunk. Times are ratios within one run."""
 CLASSES = "By `auto` on the other test parts: regions that lie on a drawn defect."
 
 

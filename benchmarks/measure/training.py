@@ -44,8 +44,6 @@ def train(
     """
     folder.mkdir(parents=True)
     detector: dict[str, Any] = {"backbone": backbone, "weights": weights, "bank_size": bank_size}
-    if backbone != "shipped":
-        detector["layers"] = ["layer2", "layer3"]
     recipe = folder / "recipe.yaml"
     fields: dict[str, Any] = {"name": "bench", "input": {"size_px": size_px}}
     fields["detector"] = {"name": "patch_memory", **detector}
