@@ -33,7 +33,7 @@ RECIPE = f"""
 name: plate
 input: {{size_px: {SIZE_PX}}}
 detector: {{bank_size: 600}}
-calibration: {{margin: 8, costs: {{escape: 100, overkill: 10, review: 1}}}}
+calibration: {{margin: 5, costs: {{escape: 100, overkill: 10, review: 1}}}}
 variants: []
 deadline_ms: 60000
 """
