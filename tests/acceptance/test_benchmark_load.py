@@ -56,14 +56,16 @@ def test_every_frame_gets_its_answer_over_connections_that_end(
     for number in range(3):
         (tmp_path / str(number)).write_bytes(b"frame %d" % number)
     frames = [str(tmp_path / str(number)) for number in range(3)]
-    seen = run(Plan(url, "/", frames, clients=2, seconds=0.5, rate_hz=rate_hz, probe="/"))
-    assert {status for status, _ in seen.answers} == {200, 429}
-    assert len(seen.answers) == len(taken)
-    assert len(seen.ms(429)) == len(taken) // 3
+    statuses, probe_ms = [], []
+    while len(statuses) < 6 or not probe_ms:  # a machine that is held up may do less than that in half a second
+        seen = run(Plan(url, "/", frames, clients=2, seconds=0.5, rate_hz=rate_hz, probe="/"))
+        statuses += [status for status, _ in seen.answers]
+        probe_ms += seen.probe_ms
+    assert len(statuses) == len(taken)
+    assert (statuses.count(429), statuses.count(200)) == (len(taken) // 3, len(taken) - len(taken) // 3)
     assert set(taken) == {b"frame 0", b"frame 1", b"frame 2"}
-    assert seen.probe_ms
     if rate_hz is not None:
-        assert len(taken) == pytest.approx(rate_hz * 0.5, abs=4)
+        assert len(seen.answers) == pytest.approx(rate_hz * 0.5, abs=4)
 
 
 def test_targets_follow_from_what_was_seen() -> None:

@@ -198,10 +198,9 @@ def test_a_command_tells_its_progress_and_its_fault(tmp_path: Path) -> None:
 
 
 def test_a_cancelled_command_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    started = time.monotonic()
     words = ["data", "simulate", str(tmp_path / "set"), "--good", "5000"]
-    with pytest.raises(CancelledError):
-        run_command(words, tmp_path / "log.txt", 1, lambda *_: None, lambda: time.monotonic() - started > 2)
+    with pytest.raises(CancelledError):  # once the first part is there
+        run_command(words, tmp_path / "log.txt", 1, lambda *_: None, lambda: any(tmp_path.rglob("*.jpg")))
     assert (
         not (tmp_path / "set" / "train").exists() or len(list((tmp_path / "set" / "train" / "good").iterdir())) < 5000
     )
