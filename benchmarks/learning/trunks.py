@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from benchmarks.measure.timing import Ratio, ratio, take_turns, timed
-from trialsight.detector import Detector
+from trialsight.detector import OUTPUTS, Detector
 from trialsight_training.backbones import create_backbone
 from trialsight_training.export import export_onnx
 
@@ -22,6 +22,7 @@ class _Alone(nn.Module):
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
         self.backbone = backbone
+        self.outputs = list(OUTPUTS)
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         near, far = self.backbone(frame.permute(0, 3, 1, 2).float() / 255)
