@@ -103,7 +103,7 @@ class DetectorSpec:
     """`name`: docs/detectors.md says which one when. `backbone`: `shipped`, one of torchvision's, or `timm/`
     and one of timm's. `weights`: `shipped`, `random` (seeded), `hub` (the library's, from the internet) or a path to a
     state dict. `layers` empty:
-    the backbone's usual ones. `bank_size`: patches that patch_memory keeps. `steps`: of training, for
+    the backbone's usual ones. `bank_size`: patches that patch_memory keeps of each layer. `steps`: of training, for
     detectors with weights of their own; None takes the detector's usual number."""
 
     name: DetectorName = "patch_memory"

@@ -101,9 +101,8 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         news=news,
         metrics=metrics,
         tracing=tracing,
-        inspectors=ThreadPoolExecutor(
-            settings.workers + FILE_THREADS, "inspect"
-        ),  # admission bounds those that compute
+        # Admission bounds those that compute; the others store what was inspected.
+        inspectors=ThreadPoolExecutor(settings.workers + FILE_THREADS, "inspect"),
         disks=disks,
         probes=ThreadPoolExecutor(1, "probe"),
     )

@@ -290,6 +290,16 @@ def shared(promoted_template: Path, tmp_path_factory: pytest.TempPathFactory, se
         yield client
 
 
+@pytest.fixture(scope="module")
+def target(promoted_template: Path, tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> Iterator[httpx.Client]:
+    """A service with little patience, for hostile clients."""
+    root = tmp_path_factory.mktemp("hostile") / "home"
+    shutil.copytree(promoted_template, root)
+    limits = {"header_timeout_s": 0.5, "body_timeout_s": 0.5, "max_connections": 12, "max_body_bytes": 4 * 2**20}
+    with serve(Home.at(root), **limits) as client:
+        yield client
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Any]:
     """A real mosquitto, running; see broker.py for what it can."""

@@ -34,7 +34,7 @@ def test_distance_is_the_euclidean_one_in_units_of_the_nearests_scale(size: int,
     space = space_of(torch.randn(400, 16, generator=generator) + offset)
     found = Memory(space(bank), space)(cells(queries))
     assert found.shape == (1, 1, 1, 30)
-    torch.testing.assert_close(found[0, 0, 0].double(), plain(space(queries), space(bank)), rtol=2e-3, atol=2e-3)
+    torch.testing.assert_close(found[0, 0, 0].double(), plain(space(queries), space(bank)), rtol=1e-3, atol=1e-3)
 
 
 def test_a_remembered_patch_is_at_next_to_no_distance_and_never_not_a_number() -> None:

@@ -90,27 +90,9 @@ def scales(bank: Tensor) -> Tensor:
     return (near / near.mean().clamp(min=1e-6)).clamp(min=LEAST_SCALE) ** POWER
 
 
-class PatchMemory(Mapper):
-    """Each layer's distances times its weight, added and smoothed. `reference`: the layer whose grid maps follow."""
-
-    def __init__(
-        self, memories: Sequence[Memory], weights: Sequence[float], reference: int, smoothing: Smoothing
-    ) -> None:
-        super().__init__()
-        self.memories = nn.ModuleList(memories)
-        self.weights = tuple(weights)
-        self.reference = reference
-        self.smoothing = smoothing
-
-    def forward(self, layers: tuple[Tensor, ...], _frame: Tensor) -> Tensor:
-        own = zip(self.weights, self.memories, layers, strict=True)
-        weighed = [weight * memory(layer) for weight, memory, layer in own]
-        defect_map: Tensor = self.smoothing(*weighed, grid=layers[self.reference].shape[-2:])[:, 0]
-        return defect_map
-
-
 class Apart(Mapper):
-    """Each layer's own distances, smoothed: (N, L, h, w), to tell what a layer is worth."""
+    """Each layer's own distances, smoothed: (N, L, h, w), to tell what a layer is worth. `reference`: the layer whose
+    grid maps follow."""
 
     def __init__(self, memories: Sequence[Memory], reference: int, smoothing: Smoothing) -> None:
         super().__init__()
@@ -119,6 +101,25 @@ class Apart(Mapper):
         self.smoothing = smoothing
 
     def forward(self, layers: tuple[Tensor, ...], _frame: Tensor) -> Tensor:
-        grid = layers[self.reference].shape[-2:]
-        own = zip(self.memories, layers, strict=True)
-        return torch.cat([self.smoothing(memory(layer), grid=grid) for memory, layer in own], dim=1)
+        return torch.cat([self._smooth(layers, one) for one in self._distances(layers)], dim=1)
+
+    def _distances(self, layers: tuple[Tensor, ...]) -> list[Tensor]:
+        return [memory(layer) for memory, layer in zip(self.memories, layers, strict=True)]
+
+    def _smooth(self, layers: tuple[Tensor, ...], *distances: Tensor) -> Tensor:
+        smoothed: Tensor = self.smoothing(*distances, grid=layers[self.reference].shape[-2:])
+        return smoothed
+
+
+class PatchMemory(Apart):
+    """Each layer's distances times its weight, added and smoothed."""
+
+    def __init__(
+        self, memories: Sequence[Memory], weights: Sequence[float], reference: int, smoothing: Smoothing
+    ) -> None:
+        super().__init__(memories, reference, smoothing)
+        self.weights = tuple(weights)
+
+    def forward(self, layers: tuple[Tensor, ...], _frame: Tensor) -> Tensor:
+        own = zip(self.weights, self._distances(layers), strict=True)
+        return self._smooth(layers, *(weight * distances for weight, distances in own))[:, 0]
