@@ -22,7 +22,7 @@ def serve(
     """Run the service until SIGTERM or Ctrl-C; running frames are finished first."""
     import gc
 
-    gc.disable()  # importing makes no garbage, and a tenth of its time went into looking for some; `run` enables it
+    gc.disable()  # importing makes no garbage, and a tenth of its time went into looking for some; `server` enables it
 
     from trialsight_serving import log
     from trialsight_serving.run import serve as run

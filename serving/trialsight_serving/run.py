@@ -1,6 +1,5 @@
 """`trialsight serve`, from the settings to the last frame answered."""
 
-import gc
 import os
 
 import structlog
@@ -27,10 +26,7 @@ def serve(settings: Settings) -> None:
     if openness is not None:
         log.warning("open: whoever works on this machine is an administrator of this service", why=openness)
     try:
-        server = make_server(create_app(settings), settings)
-        gc.freeze()  # what is there now stays to the end: no collection need walk through it
-        gc.enable()
-        server.run(sockets=[listener])
+        make_server(create_app(settings), settings).run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn raises the signal again once it has drained
         return
     finally:

@@ -6,12 +6,17 @@ import uvicorn
 from fastapi import FastAPI
 
 from trialsight.errors import TrialsightError
+from trialsight_serving.lasting import lasting
 from trialsight_serving.protocol import bounded
 from trialsight_serving.settings import Settings
 
 
 class Server(uvicorn.Server):
     """Ends the open event streams before it waits for open responses, else it would wait for them in vain."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        with lasting():
+            await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         app = self.config.app

@@ -19,6 +19,7 @@ from trialsight.files import move_folder, remove_folder
 from trialsight.home import ORGANISATION, Home, model_name
 from trialsight.package import CARD, Package, load_package
 from trialsight.structure import structure
+from trialsight_serving.lasting import lasting
 from trialsight_serving.models.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ class Registry:
     def _open(self) -> "MlflowClient":
         if self._client is None:
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # factory networks are closed
-            with warnings.catch_warnings():
+            with lasting(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # MLflow's own, on import
                 from mlflow import MlflowClient
 
