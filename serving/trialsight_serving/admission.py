@@ -1,4 +1,9 @@
-"""Who may come in, and who is next: a bounded number of frames a line, and worker slots shared fairly by the lines.
+"""Who may come in, and who is next: a bounded number of frames a line, and places in the works shared fairly by lines.
+
+A frame keeps its place until it is stored: it sleeps and wakes some five times for the disk, and where more models run
+than there are cores, each time it would wait for one of them. So that no core idles meanwhile, there are some `more`
+places than `workers`. A slow disk takes no throughput: a place is free anyway once its frame has had it for
+1 + more / workers times as long as its model ran, as then the cores have work throughout.
 
 What a frame will take is guessed as TCP guesses a round trip (Jacobson 1988, RFC 6298): mean plus four deviations.
 """
@@ -45,13 +50,16 @@ def lane(organisation: str, line: str) -> str:
 class Admission:
     """Lives in the event loop, so it needs no lock; what may be called from any thread says so.
 
-    `depth` of a line counts its frames that were admitted and not yet answered. A free worker goes to the waiting
+    `depth` of a line counts its frames that were admitted and not yet answered. A free place goes to the waiting
     lines in turn, so one line's burst can't starve another.
     """
 
-    def __init__(self, workers: int, queue_limit: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._free = workers
-        self._workers = workers
+    def __init__(
+        self, workers: int, queue_limit: int, more: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._places = self._free = workers + more
+        self._more = more
+        self.patience = more / workers  # of a place for a frame whose model has run, in terms of how long that took
         self._limit = queue_limit
         self._clock = clock
         self._depth: dict[str, int] = {}
@@ -62,8 +70,8 @@ class Admission:
 
     @property
     def has_spare(self) -> bool:
-        """Whether a worker has nothing to do. May be asked from any thread."""
-        return self._free > 0
+        """Whether fewer frames are in the works than workers. May be asked from any thread."""
+        return self._free > self._more
 
     def depth(self, line: str) -> int:
         return self._depth.get(line, 0)
@@ -73,13 +81,13 @@ class Admission:
         before it than this line has, and one."""
         mine = self.depth(line)
         ahead = mine + sum(min(depth, mine + 1) for other, depth in self._depth.items() if other != line)
-        return ahead // self._workers * self.inspecting.mean_s + self.inspecting.cautious_s + self.around.cautious_s
+        return ahead // self._places * self.inspecting.mean_s + self.inspecting.cautious_s + self.around.cautious_s
 
     def admit(self, line: str, deadline_s: float) -> "Ticket":
         """Take a place on the line. Raises Problem 429, with when to come again, before any work is done."""
         wait = self.predicted_wait_s(line)
         if self.depth(line) >= self._limit:
-            backlog_s = self._limit / self._workers * self.inspecting.mean_s
+            backlog_s = self._limit / self._places * self.inspecting.mean_s
             raise _busy("queue-full", f"line {line} has {self._limit} frames waiting", backlog_s)
         if wait > deadline_s:
             if not self._depth:
@@ -96,35 +104,37 @@ class Admission:
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(line, deque()).append(turn)
-        self.collect()  # only now: a model that has run from here on finds that somebody waits
+        for running in self._running:  # only now: a model that has run from here on finds that somebody waits
+            if running.has_run:
+                self.end_in_time(running)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.release(None)  # the slot came just as the client went
+                self.release(None)  # the place came just as the client went
             raise
 
     def begin(self, turn: "_Turn") -> None:
         self._running.add(turn)
 
     def end(self, turn: "_Turn") -> None:
-        """Once, however often it is told: by who waits for a worker, and where the turn's block ends."""
+        """Once, however often it is told: where the turn's block ends, and by whom its place is waited for."""
         if turn in self._running:
             self._running.remove(turn)
+            turn.stop()
             self.release(turn.spent_s if turn.ran else None)
 
-    def collect(self) -> None:
-        """Take the slots back of turns whose model has run."""
-        for turn in [turn for turn in self._running if turn.has_run]:
-            self.end(turn)
+    def end_in_time(self, turn: "_Turn") -> None:
+        """Of a turn whose model has run: the place is wanted, but not at once."""
+        asyncio.get_running_loop().call_later(max(0.0, turn.due - self._clock()), self.end, turn)
 
     @property
     def is_awaited(self) -> bool:
-        """Whether a frame waits for a worker. May be asked from any thread."""
+        """Whether a frame waits for a place. May be asked from any thread."""
         return bool(self._waiting)
 
     def release(self, spent_s: float | None) -> None:
-        """Hand the slot to the next line in turn. `spent_s` teaches the prediction; None where nothing ran."""
+        """Hand the place to the next line in turn. `spent_s` teaches the prediction; None where nothing ran."""
         if spent_s is not None:
             self.inspecting.learn(spent_s)
         while self._waiting:
@@ -148,7 +158,7 @@ class Admission:
 
 
 class Ticket:
-    """A frame's place on its line; `with` gives it back. `worker()` waits for the frame's turn to run."""
+    """A frame's place on its line; `with` gives it back. `worker()` waits for the frame's turn."""
 
     def __init__(self, admission: Admission, line: str, due: float) -> None:
         self._admission, self._line, self._due = admission, line, due
@@ -174,11 +184,12 @@ class Ticket:
 
 
 class _Turn:
-    """A frame with a worker. `ran`: set it where the frame was inspected, so that the prediction learns from it."""
+    """A frame in the works. `ran`: set it where the frame was inspected, so that the prediction learns from it."""
 
     def __init__(self, admission: Admission, line: str) -> None:
         self._admission, self._line = admission, line
         self._came = self._started = self._ended = 0.0
+        self.due = 0.0  # when others may have its place, once the model has run
         self.ran = self.has_run = False
 
     async def __aenter__(self) -> "_Turn":
@@ -190,15 +201,19 @@ class _Turn:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stop()
         self._admission.end(self)
 
     def model_has_run(self) -> None:
-        """From the worker's thread: another frame may run, while this one is stored. The event loop is woken only where
-        one waits; else it looks when the next comes."""
-        self._stop()
+        """From the worker's thread: what follows waits for the disk. The event loop is woken only where another frame
+        waits; else it looks when the next comes."""
+        now = self._admission.now()
+        self.due = now + self._admission.patience * (now - self._started)
+        self.has_run = True
         if self._admission.is_awaited:
-            self._loop.call_soon_threadsafe(self._admission.collect)
+            self._loop.call_soon_threadsafe(self._admission.end_in_time, self)
+
+    def stop(self) -> None:
+        self._ended = self._admission.now()
 
     @property
     def stay_s(self) -> float:
@@ -208,11 +223,6 @@ class _Turn:
     @property
     def spent_s(self) -> float:
         return self._ended - self._started
-
-    def _stop(self) -> None:
-        if not self.has_run:
-            self._ended = self._admission.now()
-            self.has_run = True
 
 
 def _busy(slug: str, detail: str, wait_s: float) -> Problem:

@@ -1,6 +1,7 @@
 """What one running service consists of, opened and closed together."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -83,7 +84,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
     )
     metrics.registry.register(Standing(database, space, outbox, tenants.all))
     hand_on = partial(enqueue, targets=settings.outbox, traceparent=tracing.traceparent)
-    admission = Admission(settings.workers, settings.queue_limit)
+    admission = Admission(settings.workers, settings.queue_limit, more=math.ceil(settings.workers / 2))
     shadow = Shadow(tenants, writer, metrics, lambda: admission.has_spare)
     service = Service(
         settings=settings,
@@ -101,7 +102,7 @@ async def open_service(settings: Settings, news: News) -> AsyncIterator[Service]
         news=news,
         metrics=metrics,
         tracing=tracing,
-        # Admission bounds those that compute; the others store what was inspected.
+        # Admission bounds those that compute; on a slow disk others still store what was inspected.
         inspectors=ThreadPoolExecutor(settings.workers + FILE_THREADS, "inspect"),
         disks=disks,
         probes=ThreadPoolExecutor(1, "probe"),

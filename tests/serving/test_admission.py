@@ -208,3 +208,39 @@ def test_a_frame_runs_while_the_one_before_it_is_stored(clock: Clock) -> None:
     order, mean_s = asyncio.run(run())
     assert order[:3] == ["first runs", "second runs", "third runs"]
     assert 0.05 < mean_s < 0.5  # of running alone
+
+
+def test_a_frame_that_is_stored_slowly_gives_its_place_on() -> None:
+    """One place more than workers: the third frame waits for whichever of the others is stored, or has had its time."""
+
+    async def run() -> list[str]:
+        admission = Admission(workers=1, queue_limit=10, more=1)
+        order: list[str] = []
+        stored = {name: asyncio.Event() for name in ("first", "second", "third", "fourth")}
+
+        async def frame(name: str, model_has_run: bool) -> None:
+            with admission.admit("L1", 60) as ticket:
+                async with ticket.worker() as turn:
+                    order.append(name)
+                    if model_has_run:
+                        await asyncio.to_thread(turn.model_has_run)
+                    await stored[name].wait()
+
+        async def until(started: int) -> None:
+            while len(order) < started:
+                await asyncio.sleep(0)
+
+        frames = [asyncio.create_task(frame(name, name == "first")) for name in ("first", "second")]
+        await until(2)
+        assert not admission.has_spare
+        frames += [asyncio.create_task(frame(name, False)) for name in ("third", "fourth")]
+        await until(3)  # in the place of the first, which is never stored
+        stored["second"].set()
+        await until(4)
+        for event in stored.values():
+            event.set()
+        await asyncio.gather(*frames)
+        assert admission.has_spare
+        return order
+
+    assert asyncio.run(run()) == ["first", "second", "third", "fourth"]
