@@ -106,7 +106,7 @@ def run(place: Path, docs: Path, still_frames: int, case_frames: int, plays: int
             f"which a month without drift has an alarm with a chance of at most {knobs.false_alarms_a_month:.0%}."
         ),
         machine=describe_machine(),
-        repeat="python -m benchmarks drift",
+        repeat="make bench ARGS=drift",
         tables=(_delays(told), _confusion(told)),
         targets=(
             Target("alarms where nothing drifts", f"{alarms} in {looks:,} looks", alarms == 0),
