@@ -95,8 +95,8 @@ def _change(file: Path) -> None:
 DAMAGE = {
     "the database": lambda folder: _change(folder / "trialsight.db"),
     "a model": lambda folder: _change(next(folder.glob("packages/*/*/model.onnx"))),
-    "an image": lambda folder: _change(next(folder.glob("images/??/??/*"))),
-    "an image is missing": lambda folder: next(folder.glob("images/??/??/*")).unlink(),
+    "an image": lambda folder: _change(next(folder.glob("images/??/*"))),
+    "an image is missing": lambda folder: next(folder.glob("images/??/*")).unlink(),
     "a file is missing": lambda folder: next(folder.glob("packages/*/*/card.json")).unlink(),
     "the manifest is missing": lambda folder: (folder / MANIFEST).unlink(),
     "the manifest is no JSON": lambda folder: (folder / MANIFEST).write_text("{"),
@@ -130,7 +130,7 @@ def test_an_image_that_rotted_in_the_home_is_told_of_and_kept(
 ) -> None:
     with serve(promoted) as client:
         client.post(FRAMES, content=bad, headers=PNG)
-    rotten = next(promoted.images.glob("??/??/*"))
+    rotten = next(promoted.images.glob("??/*"))
     _change(rotten)
     assert backup(Settings(home=promoted.root), tmp_path / "backup").damaged == (rotten.name,)
     assert restore(tmp_path / "backup", Home.at(tmp_path / "again")).damaged == (rotten.name,)

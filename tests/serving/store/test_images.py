@@ -59,6 +59,20 @@ def test_a_write_leaves_nothing_but_the_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [name_of(b"pixels")]
 
 
+def test_a_file_where_an_older_version_put_it_is_found(tmp_path: Path) -> None:
+    name = name_of(b"pixels")
+    older = tmp_path / name[:2] / name[2:4] / name
+    older.parent.mkdir(parents=True)
+    older.write_bytes(b"pixels")
+    images = LocalImages(tmp_path)
+    assert not images.put(b"pixels", name)
+    assert (images.get(name), images.size(name)) == (b"pixels", 6)
+    assert [file.sha256 for file in images.files()] == [name]
+    assert images.delete(name, LATER) == 6
+    assert images.put(b"pixels", name)
+    assert (older.exists(), images.get(name)) == (False, b"pixels")
+
+
 @pytest.mark.parametrize("url", ["https://example.com/x", "gs://bucket", "folder"])
 def test_a_url_that_is_not_s3_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(TrialsightError, match="no S3 URL"):

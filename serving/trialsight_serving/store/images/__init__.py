@@ -4,4 +4,3 @@ from trialsight_serving.store.images.files import ImageStore as ImageStore
 from trialsight_serving.store.images.files import StoredFile as StoredFile
 from trialsight_serving.store.images.files import name_of as name_of
 from trialsight_serving.store.images.files import open_images as open_images
-from trialsight_serving.store.images.files import place_of as place_of

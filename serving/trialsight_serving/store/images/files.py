@@ -60,8 +60,3 @@ def open_images(settings: Settings) -> ImageStore:
 
 def name_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def place_of(sha256: str) -> str:
-    """Two levels of folders keep each small."""
-    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"

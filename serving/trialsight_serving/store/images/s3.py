@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from trialsight.errors import TrialsightError
-from trialsight_serving.store.images import StoredFile, place_of
+from trialsight_serving.store.images import StoredFile
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -37,29 +37,29 @@ class S3Images:
 
         try:
             with _os_errors():
-                self._store.put(place_of(sha256), data, mode="create")
+                self._store.put(_key(sha256), data, mode="create")
         except AlreadyExistsError:
             return False
         return True
 
     def get(self, sha256: str) -> bytes:
         with _os_errors():
-            return bytes(self._store.get(place_of(sha256)).bytes())
+            return bytes(self._store.get(_key(sha256)).bytes())
 
     def size(self, sha256: str) -> int | None:
         try:
             with _os_errors():
-                return self._store.head(place_of(sha256))["size"]
+                return self._store.head(_key(sha256))["size"]
         except FileNotFoundError:
             return None
 
     def delete(self, sha256: str, before: datetime) -> int:
         try:
             with _os_errors():
-                found = self._store.head(place_of(sha256))
+                found = self._store.head(_key(sha256))
                 if found["last_modified"] >= before:
                     return 0
-                self._store.delete(place_of(sha256))
+                self._store.delete(_key(sha256))
         except FileNotFoundError:
             return 0
         return found["size"]
@@ -85,3 +85,8 @@ def _os_errors() -> Iterator[None]:
         raise
     except BaseError as error:
         raise OSError(f"the image store does not answer as it should: {str(error).splitlines()[0]}") from error
+
+
+def _key(sha256: str) -> str:
+    """As older versions named them; a bucket has no folders."""
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
