@@ -36,6 +36,7 @@ def train(
     bank_size: int = 2000,
     plain: bool = False,
     variants: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> Trained:
     """A patch memory on `data`, with everything that comes of it in `folder`, which must not exist yet. `plain`: learns
     the parts as they are, without augmented copies of them. `variants`: None for the recipe's usual ones.
@@ -45,7 +46,7 @@ def train(
     folder.mkdir(parents=True)
     detector: dict[str, Any] = {"backbone": backbone, "weights": weights, "bank_size": bank_size}
     recipe = folder / "recipe.yaml"
-    fields: dict[str, Any] = {"name": "bench", "input": {"size_px": size_px}}
+    fields: dict[str, Any] = {"name": "bench", "seed": seed, "input": {"size_px": size_px}}
     fields["detector"] = {"name": "patch_memory", **detector}
     if plain:
         fields["augment"] = {"copies": 0}

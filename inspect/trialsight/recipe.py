@@ -76,7 +76,7 @@ class HealthSpec:
 @dataclass(frozen=True)
 class Input:
     """What the model sees. `size_px` is the side of a square with as many pixels as the picture that frames are
-    brought to; its own sides keep the frame's aspect and are multiples of 32.
+    brought to; its own sides keep the frame's aspect and are multiples of 16, with tiles of 32.
 
     `tile_px`: that picture goes through the model in square tiles of this side, which overlap by the share `overlap`
     of it; for large frames with small defects. None: as a whole.
@@ -126,10 +126,11 @@ class DetectorSpec:
 
 @dataclass(frozen=True)
 class Augment:
-    """`copies` of each good part are learned as well, each varied by lot within these bounds, so that a part that lies
-    a little further out than any training part is no news. What is varied is taken for good: allow no more than good
-    parts show. `shift`: share of the frame's sides; `scale`, `brightness`: share; `blur_px`: standard deviation in
-    pixels of the model's input; `noise`: standard deviation as a share of white."""
+    """`copies` of each good part, of more than ten parts as many as of ten, are learned as well, each varied by lot
+    within these bounds, so that a part that lies a little further out than any training part is no news. What is
+    varied is taken for good: allow no more than good parts show. `shift`: share of the frame's sides; `scale`,
+    `brightness`: share; `blur_px`: standard deviation in pixels of the model's input; `noise`: standard deviation as a
+    share of white."""
 
     copies: int = 2
     rotation_deg: float = 2.0

@@ -112,7 +112,7 @@ def test_targets_follow_from_the_entries_of_a_saved_contest(tmp_path: Path) -> N
         "random": entry(0.70, (0.03, 0.06)),
         "anomalib": entry(0.93, (0.06, 0.12), 100.0),
     }
-    contest = Contest("casting", entries, {"trunk": Ratio(20, 20, 20, 1)}, "2026-01-01")
+    contest = Contest("casting", entries, {"trunk": Ratio(8, 8, 8, 1), "plain": Ratio(20, 20, 20, 1)}, "2026-01-01")
     save(contest, tmp_path / "casting.json")
     assert load(tmp_path / "casting.json") == contest
     assert contest.frame("trunk", "anomalib") == Ratio(0.5, 0.5, 0.5, 2)

@@ -62,15 +62,25 @@ def test_the_memory_chooses_from_copies_too_and_from_no_more_than_it_can_bear(
     samples = bracket_set.train[:2]
 
     def patches(copies: int, seed: int) -> torch.Tensor:
-        return frames.study_good(backbone, samples, preparer, Augment(copies), 2, seed)[0].patches[0]
+        found = frames.study_good(backbone, samples, preparer, Augment(copies), 2, seed)[0].patches[0]
+        assert found.parts.bincount().tolist() == [len(found.points) // 2] * 2
+        return found.points
 
     more = patches(2, seed=1)
-    assert patches(0, seed=1).shape == (2, 64, 128)
-    assert more.shape == (2, 192, 128)
+    assert patches(0, seed=1).shape == (128, 128)
+    assert more.shape == (384, 128)
     assert torch.equal(more, patches(2, seed=1))
     assert not torch.equal(more, patches(2, seed=2))
     monkeypatch.setattr(frames, "MAX_PATCHES", 100)
-    assert patches(2, seed=1).shape == (2, 50, 128)
+    assert patches(2, seed=1).shape == (96, 128)  # 16 of each of six pictures
+
+
+def test_many_parts_are_copied_no_more_than_ten_would_be(bracket_set: ImageSet) -> None:
+    backbone, preparer = create_backbone("shipped", "shipped", ()), Preparer(Preparation(64, 64))
+    samples = [*bracket_set.train, *(one for one in bracket_set.test if one.is_good)][:12]
+    found = frames.study_good(backbone, samples, preparer, Augment(copies=1), 2, 0)[0].patches[0]
+    pictures = (found.parts.bincount() // 64).tolist()
+    assert (len(samples), sum(pictures), max(pictures)) == (12, 22, 2)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ TABLE = [
     ("square", [(512, 512)] * 3, 256, True, (256, 256), (512, 512), 2),
     ("a little too small to halve", [(510, 510)], 256, True, (256, 256), (510, 510), 1),
     ("large", [(2048, 2048)], 256, True, (256, 256), (2048, 2048), 4),
-    ("long", [(600, 240)], 256, True, (416, 160), (600, 240), 1),
+    ("long", [(600, 240)], 256, True, (400, 160), (600, 240), 1),
     ("long, squashed", [(600, 240)], 224, False, (224, 224), (600, 240), 1),
     ("portrait", [(576, 768)], 256, True, (224, 288), (576, 768), 2),
-    ("sizes that differ", [(512, 512), (600, 500)], 256, True, (256, 256), None, 1),
+    ("sizes that differ", [(512, 512), (600, 500)], 256, True, (272, 240), None, 1),
     ("an odd side halves upwards", [(511, 511)], 256, True, (256, 256), (511, 511), 2),
-    ("a strip", [(4000, 60)], 128, True, (1056, 32), (4000, 60), 1),
+    ("a strip", [(4000, 60)], 128, True, (1040, 16), (4000, 60), 2),
 ]
 
 
@@ -44,7 +44,7 @@ def test_a_region_of_interest_is_cropped_on_multiples_of_eight() -> None:
     )
     found = preparation_for(recipe, [(500, 400)])
     assert found.crop_px == (96, 48, 200, 352)
-    assert (found.width_px, found.height_px) == (96, 160)
+    assert (found.width_px, found.height_px) == (96, 176)
     assert found.reduced_decode == 2
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from trialsight_training.backbones import create_backbone
+from trialsight_training.detectors.detector import Patches
 from trialsight_training.detectors.graph import Detector, Smoothing
 from trialsight_training.detectors.patch_memory import Memory, PatchMemory, fit_banks
 from trialsight_training.detectors.patch_memory.fit import weigh
@@ -87,7 +88,9 @@ def fitted(seed: int = 0, size: int = 60) -> list[list[Memory]]:
     layers = [patches(width=12), patches(width=20)]
     for layer in layers:
         layer[2:4] += 100  # the parts of fold 1 lie apart from all others
-    return fit_banks(layers, torch.tensor([0, 0, 1, 1, 2, 2]), [size, size // 2], seed)
+    return fit_banks(
+        [Patches.of(list(layer)) for layer in layers], torch.tensor([0, 0, 1, 1, 2, 2]), [size, size // 2], seed
+    )
 
 
 def test_held_out_memories_know_nothing_of_their_fold() -> None:

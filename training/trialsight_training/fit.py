@@ -15,7 +15,7 @@ from trialsight.recipe import Recipe
 from trialsight.tiles import mean_direction
 from trialsight_datasets.sample import Sample
 from trialsight_training.backbones import Backbone, create_backbone
-from trialsight_training.detectors.detector import Defective, Good, Lesson
+from trialsight_training.detectors.detector import Defective, Good, Lesson, Patches
 from trialsight_training.detectors.graph import Detector, embed
 from trialsight_training.detectors.pasted import with_pasted
 from trialsight_training.detectors.table import DETECTORS
@@ -94,7 +94,7 @@ def fit(
         defect_scores=_scores(learned.defect_maps, recipe, preparer),
         folds=folds,
         health=learn_limits(health),
-        likeness=learn_likeness(_embeddings(seen.features, tiles)),
+        likeness=learn_likeness(_embeddings(seen, tiles)),
         description={
             "name": spec.name,
             "backbone": backbone.name,
@@ -141,8 +141,8 @@ def _with_new(
     """What the state knows with what it doesn't; the good parts' patches are those of the new ones alone."""
     old, folds = previous.good, int(previous.good.folds.max()) + 1
     health = previous.health
-    patches = tuple(torch.empty(0, 1, one.shape[1]) for one in old.layers)
-    seen = replace(old, patches=patches)
+    nothing = tuple(Patches(torch.empty(0, one.shape[1]), torch.empty(0, dtype=torch.long)) for one in old.layers)
+    seen = replace(old, patches=nothing)
     if good:
         new, measured = lot.good(good)
         tiles = len(new.folds) // len(good)
@@ -150,7 +150,7 @@ def _with_new(
         seen = Good(
             torch.cat([old.frames, new.frames]),
             _both(old.layers, new.layers),
-            new.patches,
+            tuple(Patches(one.points, one.parts + len(old.folds)) for one in new.patches),
             torch.cat([old.folds, dealt.repeat_interleave(tiles)]),
         )
         health += measured
@@ -195,7 +195,9 @@ def _mask(recipe: Recipe, preparer: Preparer, map_shape: tuple[int, int]) -> Ten
     return None if mask is None else torch.from_numpy(mask)
 
 
-def _embeddings(features: Tensor, tiles: int) -> NDArray[np.float32]:
-    """(N, C) a part, from the features of its `tiles`, which may lie on disk."""
-    embeddings = torch.cat([embed(features[index : index + 1]) for index in range(len(features))]).numpy()
+def _embeddings(good: Good, tiles: int) -> NDArray[np.float32]:
+    """(N, C) a part, from what its `tiles` look like, which may lie on disk."""
+    height_px = good.frames.shape[1]
+    layers = zip(*(torch.split(one, 1) for one in good.layers), strict=True)
+    embeddings = torch.cat([embed(one, height_px) for one in layers]).numpy()
     return np.stack([mean_direction(embeddings[start : start + tiles]) for start in range(0, len(embeddings), tiles)])

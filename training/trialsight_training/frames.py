@@ -19,15 +19,19 @@ from trialsight_datasets.sample import Sample
 from trialsight_training.augment import moved
 from trialsight_training.backbones import Backbone
 from trialsight_training.calibrate import assign_folds
-from trialsight_training.detectors.detector import Defective, Good
-from trialsight_training.detectors.graph import layer_maps
+from trialsight_training.detectors.detector import Defective, Good, Patches
+from trialsight_training.detectors.graph import JOINT_STRIDE, layer_maps
 from trialsight_training.parallel import each
 from trialsight_training.store import Store
 
 T = TypeVar("T", bound=np.generic)
 
-# Patches that a detector may choose from; beyond these a random share of each part's stands for all of them.
-MAX_PATCHES = 120_000
+# Patches of a layer that a detector may choose from; beyond these a random share of each picture's stands for them all.
+# A layer finer than JOINT_STRIDE has four times the cells, of which few are kept.
+MAX_PATCHES, MAX_FINE_PATCHES = 200_000, 50_000
+# No more copies than so many parts would have: where parts are few they show how the next one may lie, where parts are
+# many they would only crowd out what real parts show.
+COPIED = 10
 
 
 def prepared(samples: Iterable[Sample], preparer: Preparer) -> Iterator[NDArray[np.uint8]]:
@@ -52,7 +56,7 @@ def prepare(sample: Sample, preparer: Preparer) -> Prepared:
 
 @dataclass(frozen=True)
 class _Studied:
-    """One part or tile. `layers`: (C, h, w) each; `patches`: (K, C) of each layer, of copies too."""
+    """One part or tile. `layers`: (C, h, w) each; `patches`: (k, C) of each layer, of copies too."""
 
     tile: NDArray[np.uint8]
     layers: tuple[Tensor, ...]
@@ -68,13 +72,17 @@ def study_good(
     seed: int,
     step: Callable[[], None] = lambda: None,
 ) -> tuple[Good, tuple[Health, ...]]:
-    """The parts, a random share of their cells and of their augmented copies', and each picture's health.
+    """The parts, a random share of their cells and of augmented copies', and each picture's health.
 
     Where pictures are cut into tiles, each tile stands as a part of its own, one part's after the other, in the part's
     fold. `step` is called after each sample. Raises TrialsightError where nothing can be learned from them.
     """
     tiles = len(preparer.preparation.tiling or [None])
-    share = max(1, MAX_PATCHES // (len(samples) * tiles))
+    # Tiles are many: one copy of a part shows enough.
+    copies = _dealt(len(samples), min(1, augment.copies) if tiles > 1 else augment.copies)
+    pictures = (len(samples) + sum(copies)) * tiles
+    most = [MAX_PATCHES if stride >= JOINT_STRIDE else MAX_FINE_PATCHES for stride in backbone.strides]
+    shares = [max(1, one // pictures) for one in most]
     frames = Store(len(samples) * tiles)
     layers = [Store(len(samples) * tiles) for _ in backbone.layers]
     patches: list[list[Tensor]] = [[] for _ in layers]
@@ -85,13 +93,11 @@ def study_good(
         number, sample = numbered
         rng = np.random.default_rng([seed, number])  # its own, so that parts can be studied in any order
         pixels = prepare(sample, preparer).pixels
-        copies = [moved(pixels, augment, rng) for _ in range(augment.copies)]
+        varied = [moved(pixels, augment, rng) for _ in range(copies[number])]
         studied = []
-        for tile, *others in zip(*(cut(one, preparer) for one in (pixels, *copies)), strict=True):
-            if tiles > 1 and others:  # tiles are many: one copy of each, by lot, shows enough
-                others = [others[rng.integers(len(others))]]
+        for tile, *others in zip(*(cut(one, preparer) for one in (pixels, *varied)), strict=True):
             maps = _layers(backbone, np.stack([tile, *others]), sample)
-            kept = tuple(_share(one, share, rng) for one in maps)
+            kept = tuple(_share(one, (1 + len(others)) * share, rng) for one, share in zip(maps, shares, strict=True))
             studied.append(_Studied(tile, tuple(one[0] for one in maps), kept))
         return pixels, studied
 
@@ -111,7 +117,7 @@ def study_good(
             "photograph different parts; a frozen camera or a copied file looks like this",
         )
     part_folds = assign_folds(len(samples), folds, seed).repeat_interleave(tiles)
-    known = tuple(layer.all() for layer in layers), tuple(torch.stack(one) for one in patches)
+    known = tuple(layer.all() for layer in layers), tuple(Patches.of(one) for one in patches)
     return Good(frames.all(), *known, part_folds), tuple(health)
 
 
@@ -156,6 +162,12 @@ def study_defective(
     known = _stacked(layers) if layers else tuple(torch.empty(0, one, 1, 1) for one in backbone.channels)
     part_folds = _folds_by_class(taken, folds, seed).repeat_interleave(tiles)
     return Defective(torch.cat(frames), known, tuple(masks), labels, part_folds)
+
+
+def _dealt(parts: int, each_part: int) -> list[int]:
+    """How many copies are made of each part: so many of each, or those of COPIED parts spread evenly."""
+    total = each_part * min(COPIED, parts)
+    return [total * (number + 1) // parts - total * number // parts for number in range(parts)]
 
 
 def cut(picture: NDArray[T], preparer: Preparer) -> list[NDArray[T]]:

@@ -16,8 +16,8 @@ from trialsight.tiles import GRID_PX, LEAST_OVERLAP_PX, Tiles
 from trialsight_datasets.pixels import read_bytes
 from trialsight_datasets.sample import Sample
 
-# Trunks reduce up to 32 times; other sides would be padded unevenly.
-MULTIPLE = 32
+# The layers that detectors look at reduce up to 16 times; other sides would be padded unevenly.
+MULTIPLE = 16
 REDUCED = (4, 2)
 CROP_STEP = 8
 # A network's padding is felt some 50 pixels into a tile; at this overlap neighbours agree where they are blended.
@@ -93,11 +93,12 @@ def _crop(roi: Shape, size_px: tuple[int, int]) -> tuple[int, int, int, int]:
 
 
 def _input_sides(recipe: Recipe, sizes_px: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """(width, height), multiples of 32 with about size_px² pixels; the median frame's aspect, or square."""
-    side = recipe.input.size_px
+    """(width, height) with about size_px² pixels, multiples of 16, or of the tiles' grid; the median frame's aspect, or
+    square."""
+    side, multiple = recipe.input.size_px, MULTIPLE if recipe.input.tile_px is None else GRID_PX
     aspect = median(width / height for width, height in sizes_px) if recipe.input.keep_aspect else 1.0
     width, height = side * aspect**0.5, side / aspect**0.5
-    return max(MULTIPLE, round(width / MULTIPLE) * MULTIPLE), max(MULTIPLE, round(height / MULTIPLE) * MULTIPLE)
+    return max(multiple, round(width / multiple) * multiple), max(multiple, round(height / multiple) * multiple)
 
 
 def _tiles(recipe: Recipe, width: int, height: int) -> Tiles | None:

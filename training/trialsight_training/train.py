@@ -29,6 +29,7 @@ from trialsight_training.fit import fit
 from trialsight_training.geometry import preparer_for
 from trialsight_training.naming import FEWEST
 from trialsight_training.package import complete_package, git_commit, library_versions, write_package
+from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
 from trialsight_training.promise import check_promise
 from trialsight_training.reference import reference_picture
@@ -183,8 +184,8 @@ def _written(home: Home) -> Iterator[None]:
 def _sizes(image_set: ImageSet, progress: Progress) -> list[tuple[int, int]]:
     sizes = []
     with progress.task("geometry", len(image_set)) as step:
-        for sample in image_set:
-            sizes.append(upright_size(sample.path))
+        for size in each(upright_size, (sample.path for sample in image_set)):
+            sizes.append(size)
             step()
     return sizes
 

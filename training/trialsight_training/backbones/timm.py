@@ -15,7 +15,7 @@ from trialsight_training.backbones.backbone import Backbone
 from trialsight_training.backbones.weights import load_weights
 
 PREFIX = "timm/"
-# What a transformer's patches are brought to: frames are multiples of 32 pixels, and DINOv2's patches are 14 wide.
+# What a transformer's patches are brought to: frames are multiples of 16 pixels, and DINOv2's patches are 14 wide.
 PATCH_PX = 16
 
 

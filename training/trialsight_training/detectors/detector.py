@@ -1,6 +1,6 @@
 """What all detectors have in common: what they learn from, what they give back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,14 +15,28 @@ from trialsight_training.store import Store
 
 
 @dataclass(frozen=True)
+class Patches:
+    """Cells of one layer: `points` (n, C), and of each the number of its part, `parts` (n,)."""
+
+    points: Tensor
+    parts: Tensor
+
+    @classmethod
+    def of(cls, points: Sequence[Tensor]) -> "Patches":
+        """(k, C) of each part, part after part."""
+        counts = torch.tensor([len(one) for one in points])
+        return cls(torch.cat(list(points)), torch.arange(len(points)).repeat_interleave(counts))
+
+
+@dataclass(frozen=True)
 class Good:
     """N good parts as the model sees them. `frames` (N, H, W, 3) uint8 RGB. `layers`: (N, C, h, w) of each layer of
-    the backbone. `patches`: of each layer (N, K, C), a random share of each part's cells and of its augmented copies'.
-    `folds` (N,) from 0."""
+    the backbone. `patches`: of each layer a random share of the parts' cells and of augmented copies'; of an update's
+    parts only those of the new ones. `folds` (N,) from 0."""
 
     frames: Tensor
     layers: tuple[Tensor, ...]
-    patches: tuple[Tensor, ...]
+    patches: tuple[Patches, ...]
     folds: Tensor
 
     @cached_property

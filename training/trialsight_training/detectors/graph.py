@@ -31,7 +31,7 @@ def joint_stride(backbone: Backbone) -> int:
 def joined(layers: tuple[Tensor, ...], height_px: int) -> Tensor:
     """Layers of a frame so high to (N, C, h, w): those from JOINT_STRIDE on, brought to the finest's grid and
     concatenated. Finer ones show edges and grain, and would make four times as many cells of the others."""
-    coarse = [one for one in layers if height_px // one.shape[2] >= JOINT_STRIDE] or layers
+    coarse = _coarse(layers, height_px)
     grid = coarse[0].shape[-2:]
     others = [F.interpolate(one, size=grid, mode="bilinear", align_corners=False) for one in coarse[1:]]
     return torch.cat([coarse[0], *others], dim=1)
@@ -42,9 +42,14 @@ def patch_features(backbone: Backbone, frame: Tensor) -> Tensor:
     return joined(layer_maps(backbone, frame), frame.shape[1])
 
 
-def embed(features: Tensor) -> Tensor:
-    """(N, C, h, w) features to (N, C): their mean over the picture, at unit length."""
-    return F.normalize(features.mean(dim=(2, 3)), dim=1)
+def embed(layers: tuple[Tensor, ...], height_px: int) -> Tensor:
+    """Layers of a frame so high to (N, C): the means over the picture of those that `joined` joins, at unit length."""
+    means = [one.mean(dim=(2, 3)) for one in _coarse(layers, height_px)]
+    return F.normalize(torch.cat(means, dim=1), dim=1)
+
+
+def _coarse(layers: tuple[Tensor, ...], height_px: int) -> tuple[Tensor, ...]:
+    return tuple(one for one in layers if height_px // one.shape[2] >= JOINT_STRIDE) or layers
 
 
 class Smoothing(nn.Module):
@@ -103,7 +108,6 @@ class Detector(nn.Module):
         """uint8 (N, H, W, 3) RGB to `defect_map` float32 (N, h, w), `score` float32 (N), `embedding` float32 (N, C),
         and with a namer `class_map` float32 (N, K, h', w')."""
         layers = layer_maps(self.backbone, frame)
-        features = joined(layers, frame.shape[1])
         defect_map = self.mapper(layers, frame)
-        found = (defect_map, defect_map.amax(dim=(1, 2)), embed(features))
-        return found if self.namer is None else (*found, self.namer(features))
+        found = (defect_map, defect_map.amax(dim=(1, 2)), embed(layers, frame.shape[1]))
+        return found if self.namer is None else (*found, self.namer(joined(layers, frame.shape[1])))

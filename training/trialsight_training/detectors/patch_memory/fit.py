@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from trialsight_training.detectors.detector import Learned, Lesson
+from trialsight_training.detectors.detector import Learned, Lesson, Patches
 from trialsight_training.detectors.graph import JOINT_STRIDE, Detector, Smoothing, joint_stride
 from trialsight_training.detectors.held_out import fold_count, held_out_maps
 from trialsight_training.detectors.patch_memory.coreset import cover_without, greedy_cover
@@ -17,14 +17,20 @@ from trialsight_training.progress import Progress
 # A layer finer than JOINT_STRIDE has four times the cells and shows little but edges and grain: a few patches tell
 # those, and a larger bank would take more of a frame's time than all other layers.
 FINE_BANK = 500
+# Of few parts a bank keeps no more than this share of their cells, or FEW: the rest would be much the same, and each
+# patch takes its part of a frame's time.
+MOST_SHARE, FEW = 0.05, 1000
 # Few parts say little of how much their scores vary: the layers' mean counts as so many parts' worth.
-PRIOR_PARTS = 10
+PRIOR_PARTS = 40
 
 
 def learn(lesson: Lesson, progress: Progress) -> Learned:
     """From good parts alone: labelled defects are scored, not learned."""
     patches, folds, strides = lesson.good.patches, lesson.good.folds, lesson.backbone.strides
-    size = lesson.spec.bank_size
+    stride = joint_stride(lesson.backbone)
+    reference = strides.index(stride)
+    cells = len(folds) * lesson.good.layers[reference][0, 0].numel()
+    size = min(lesson.spec.bank_size, max(FEW, round(MOST_SHARE * cells)))
     sizes = [size if stride >= JOINT_STRIDE else min(size, FINE_BANK) for stride in strides]
     with progress.task("memory", len(sizes) * (fold_count(lesson) + 1)) as step:
         if lesson.previous:
@@ -32,8 +38,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
         else:
             banks = fit_banks(patches, folds, sizes, lesson.seed, step)
     whole, *without = zip(*banks, strict=True)
-    stride = joint_stride(lesson.backbone)
-    smoothing, reference = Smoothing(stride), strides.index(stride)
+    smoothing = Smoothing(stride)
     good, defective = held_out_maps(lesson, [Apart(one, reference, smoothing) for one in without], progress)
     weights = lesson.previous.get("weights", weigh(good))
     return Learned(
@@ -51,13 +56,13 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
 
 
 def fit_banks(
-    patches: Sequence[Tensor], folds: Tensor, sizes: Sequence[int], seed: int, step: Callable[[], None] = lambda: None
+    patches: Sequence[Patches], folds: Tensor, sizes: Sequence[int], seed: int, step: Callable[[], None] = lambda: None
 ) -> list[list[Memory]]:
-    """`patches`: (N, K, C) of good parts, a layer each; `folds` (N,) the fold of each. Of each layer the memory of all
+    """`patches`: of good parts, a layer each; `folds` (N,) the fold of each part. Of each layer the memory of all
     parts and those without each fold, which differ in what they remember alone. `step` is called after each."""
-    spaces = list(each(space_of, (one.flatten(0, 1) for one in patches)))
-    points = [space(one.flatten(0, 1)) for space, one in zip(spaces, patches, strict=True)]
-    owners = [folds.repeat_interleave(one.shape[1]) for one in patches]
+    spaces = list(each(space_of, (one.points for one in patches)))
+    points = [space(one.points) for space, one in zip(spaces, patches, strict=True)]
+    owners = [folds[one.parts] for one in patches]
     places = range(len(points))
     covers = []
     for cover in each(lambda place: greedy_cover(points[place], sizes[place], seed, owners[place]), places):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from trialsight_training.detectors.detector import Patches
 from trialsight_training.detectors.patch_memory.model import Memory, Space
 from trialsight_training.detectors.warm import under, within
 from trialsight_training.parallel import each
@@ -26,17 +27,17 @@ def remembered(banks: Sequence[Sequence[Memory]]) -> dict[str, Tensor]:
 
 def grow(
     previous: Mapping[str, Tensor],
-    patches: Sequence[Tensor],
+    patches: Sequence[Patches],
     folds: Tensor,
     sizes: Sequence[int],
     step: Callable[[], None] = lambda: None,
 ) -> list[list[Memory]]:
-    """`patches`: of each layer (n, K, C) of the last n parts, which are new; `folds` (N,) of all. No bank takes from
-    its own fold. `step` is called after each bank."""
+    """`patches`: of each layer those of the new parts; `folds` (N,) of all parts. No bank takes from its own fold.
+    `step` is called after each bank."""
     states = [within(str(layer), previous) for layer in range(len(patches))]
     spaces = [Space(one["center"], one["axes"]) for one in states]
-    points = [space(one.flatten(0, 1)) for space, one in zip(spaces, patches, strict=True)]
-    owners = [folds[len(folds) - len(one) :].repeat_interleave(one.shape[1]) for one in patches]
+    points = [space(one.points) for space, one in zip(spaces, patches, strict=True)]
+    owners = [folds[one.parts] for one in patches]
     count = sum(name.startswith("bank.") for name in states[0])
 
     def bank(which: tuple[int, int]) -> Tensor:
