@@ -20,7 +20,7 @@ from trialsight.health import Health
 from trialsight_datasets.sample import Sample
 from trialsight_training.detectors.detector import Defective, Good
 
-FORMAT = "2"
+FORMAT = "3"
 # Beyond this, tiles of large frames as a rule, nothing is kept, and more parts mean starting over.
 MOST_BYTES = 1 << 30
 

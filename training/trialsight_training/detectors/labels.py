@@ -20,6 +20,12 @@ def covered(masks: Tensor, grid: tuple[int, int]) -> Tensor:
     return F.adaptive_max_pool2d(masks.float(), grid)
 
 
+def widened(wanted: Tensor) -> Tensor:
+    """(M, 1, h, w) targets with the cells around a defect: what a backbone says of them speaks of the defect too, and
+    taken for good they would contradict it."""
+    return F.max_pool2d(wanted, 3, stride=1, padding=1)
+
+
 def evidence(logits: Tensor) -> Tensor:
     """Logits as a map that is nowhere negative: near 0 where surely good, 1 at even odds, growing evenly beyond."""
     return F.softplus(logits + 4) / 4
@@ -39,8 +45,10 @@ def loss(logits: Tensor, wanted: Tensor) -> Tensor:
 
 def windows(maps: Tensor, marks: Tensor, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """A window of (N, C, h, w) `maps` and of their (N, 1, h, w) `marks`, at most `side` cells wide, each at a place by
-    lot that shows a marked cell where there is one. As one, they may be mirrored either way."""
+    lot that shows a marked cell where there is one."""
     height, width = (min(side, length) for length in maps.shape[2:])
+    if (height, width) == tuple(maps.shape[2:]):
+        return maps, marks
     cut_maps, cut_marks = [], []
     for one, mark in zip(maps, marks, strict=True):
         cells = (mark[0] > 0.5).nonzero()
@@ -55,8 +63,7 @@ def windows(maps: Tensor, marks: Tensor, side: int, generator: torch.Generator) 
         window = slice(corner[0], corner[0] + height), slice(corner[1], corner[1] + width)
         cut_maps.append(one[:, *window])
         cut_marks.append(mark[:, *window])
-    flipped = [axis for axis in (2, 3) if draw(2, 1, generator)]
-    return torch.stack(cut_maps).flip(flipped), torch.stack(cut_marks).flip(flipped)
+    return torch.stack(cut_maps), torch.stack(cut_marks)
 
 
 def draw(among: int, count: int, generator: torch.Generator) -> Tensor:

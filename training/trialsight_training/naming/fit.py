@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trialsight.naming import UNNAMED
 from trialsight_training.detectors.detector import Defective, Good
-from trialsight_training.detectors.labels import UNKNOWN, draw, targets
+from trialsight_training.detectors.labels import UNKNOWN, draw, targets, widened
 from trialsight_training.detectors.optimise import optimise
 from trialsight_training.detectors.spread import mean_and_deviation
 from trialsight_training.naming.model import Namer
@@ -83,7 +83,7 @@ def _cells(defective: Defective, maps: Tensor) -> dict[str, _Cells]:
     grid = (defective.features.shape[2], defective.features.shape[3])
     inside = [
         _strongest(one, grid) if bool((wanted == UNKNOWN).all()) else wanted[0] > 0
-        for wanted, one in zip(targets(defective, grid), maps, strict=True)
+        for wanted, one in zip(widened(targets(defective, grid)), maps, strict=True)
     ]
     found: dict[str, _Cells] = {}
     for label in sorted(set(defective.labels) - {UNNAMED}):

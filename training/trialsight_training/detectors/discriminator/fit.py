@@ -1,6 +1,6 @@
-"""Good features, spoilt ones and those of labelled defects to the head, and to one without each group of folds."""
+"""Good features, spoilt ones and those of labelled defects to several heads, none of which knows all parts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -10,14 +10,19 @@ from trialsight_training.detectors.detector import Learned, Lesson
 from trialsight_training.detectors.discriminator.model import Discriminator, Head
 from trialsight_training.detectors.graph import Detector, Smoothing, joint_stride
 from trialsight_training.detectors.held_out import fold_count, grouped, held_out_maps
-from trialsight_training.detectors.labels import draw, loss, targets, windows
+from trialsight_training.detectors.labels import loss, targets, widened, windows
+from trialsight_training.detectors.mirrored import Shown, with_mirrored
 from trialsight_training.detectors.optimise import optimise
 from trialsight_training.detectors.spread import mean_and_deviation
 from trialsight_training.detectors.warm import of_network, of_networks, steps_of
+from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
 
 # Good and labelled parts a step, as many of each; with few, a rare kind of defect is seldom seen.
-STEPS, RATE, HALF, GROUPS = 300, 2e-3, 8, 3
+STEPS, RATE, HALF = 300, 2e-3, 8
+# Heads that don't know each group of folds. What is exported is the mean of all, each part known to most of them; a
+# part is held out from the mean of those that don't know it.
+GROUPS, EACH = 3, 2
 # Cells of the windows that are learned from: a whole part as a rule, since its highest logit is what will be judged
 # (windows of 16 cells around the defects lost 0.02 to 0.03 on magnetic_tile). It bounds what large inputs take.
 WINDOW = 48
@@ -29,20 +34,37 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     """From good parts and feature noise, and from labelled defects where there are any, with masks or without."""
     lesson = grouped(lesson, GROUPS)
     good, defective = lesson.good, lesson.defective
+    grid = (good.features.shape[2], good.features.shape[3])
+
+    def shown(frames: Tensor, features: Tensor, marks: Tensor) -> Shown:
+        return with_mirrored(lesson.backbone, frames, features, marks, lesson.seed, progress)
+
+    usual = shown(good.frames, good.features, torch.zeros(len(good.frames), 1, *grid))
+    wrong = shown(defective.frames, defective.features, widened(targets(defective, grid)))
+    steps = steps_of(lesson, STEPS)
+    folds = [fold for fold in range(fold_count(lesson)) for _ in range(EACH)]
+    measured = [mean_and_deviation(good.features[good.folds != fold]) for fold in range(fold_count(lesson))]
+    # Made one after the other: they share torch's one lot.
+    heads = [_head(*measured[fold], lesson.seed + place) for place, fold in enumerate(folds)]
+    for place, head in enumerate(heads):
+        if begun := of_network(place, lesson.previous):
+            head.load_state_dict(begun)
+    with progress.task("discriminator", steps * len(folds)) as step:
+
+        def fit(place: int) -> None:
+            known, labelled = ((one != folds[place]).nonzero()[:, 0] for one in (good.folds, defective.folds))
+            fit_head(heads[place], usual, known, wrong, labelled, steps, lesson.seed + place, step)
+
+        for _ in each(fit, range(len(folds))):
+            pass
     smoothing = Smoothing(joint_stride(lesson.backbone))
-    wanted = targets(defective, (good.features.shape[2], good.features.shape[3]))
-    heads: list[Head] = []
-    count, steps = fold_count(lesson), steps_of(lesson, STEPS)
-    with progress.task("discriminator", steps * (count + 1)) as step:
-        for fold in range(-1, count):
-            known, labelled = good.folds != fold, defective.folds != fold
-            marked = defective.features[labelled], wanted[labelled]
-            begun = of_network(fold + 1, lesson.previous)
-            heads.append(fit_head(good.features[known], *marked, steps, lesson.seed, step, begun))
-    whole, *without = (Discriminator(head, smoothing) for head in heads)
+    without = [
+        Discriminator([head for head, own in zip(heads, folds, strict=True) if own == fold], smoothing)
+        for fold in range(fold_count(lesson))
+    ]
     good_maps, defect_maps = held_out_maps(lesson, without, progress)
     return Learned(
-        model=Detector(lesson.backbone, whole).eval(),
+        model=Detector(lesson.backbone, Discriminator(heads, smoothing)).eval(),
         good_maps=good_maps,
         defect_maps=defect_maps,
         description={"labelled_defects": len(defective)},
@@ -50,40 +72,37 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     )
 
 
+def _head(mean: Tensor, deviation: Tensor, seed: int) -> Head:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Head(mean, deviation)
+
+
 def fit_head(
-    good: Tensor,
-    defective: Tensor,
-    wanted: Tensor,
+    head: Head,
+    usual: Shown,
+    known: Tensor,
+    wrong: Shown,
+    labelled: Tensor,
     steps: int,
     seed: int,
     step: Callable[[], None] = lambda: None,
-    begun: Mapping[str, Tensor] | None = None,
-) -> Head:
-    """(N, C, h, w) features of good parts, (M, C, h, w) of defective ones and what is `wanted` (M, 1, h, w) there.
-    `begun`: the state of a head to go on from."""
-    mean, deviation = mean_and_deviation(good)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        head = Head(mean, deviation)
-    if begun:
-        head.load_state_dict(begun)
-
+) -> None:
+    """Of the `usual` (good) parts it learns those numbered in `known`, of the `wrong` ones those in `labelled`."""
+    deviation = head.deviation.flatten()
     # Where a mask is missing the defect may lie anywhere, so the whole part is looked at.
-    side = WINDOW if bool((wanted >= 0).all()) else max(good.shape[2:])
-    nothing = torch.zeros(HALF, 1, *good.shape[2:])
+    side = WINDOW if bool((wrong.marks >= 0).all()) else max(usual.maps.shape[2:])
 
     def loss_of(generator: torch.Generator) -> Tensor:
-        inputs, marks = windows(good[draw(len(good), HALF, generator)], nothing, side, generator)
+        inputs, marks = windows(*usual.drawn(HALF, known, generator), side, generator)
         spoilt, where = spoil(inputs[: HALF // 4], deviation, generator)
         inputs, marks = torch.cat([spoilt, inputs[HALF // 4 :]]), torch.cat([where, marks[HALF // 4 :]])
-        if len(defective):
-            chosen = draw(len(defective), HALF, generator)
-            shown = windows(defective[chosen], wanted[chosen], side, generator)
+        if len(labelled):
+            shown = windows(*wrong.drawn(HALF, labelled, generator), side, generator)
             inputs, marks = torch.cat([inputs, shown[0]]), torch.cat([marks, shown[1]])
         return loss(head(inputs), marks)
 
     optimise(head, loss_of, steps, RATE, seed, step)
-    return head
 
 
 def spoil(features: Tensor, deviation: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,10 @@
 
 SuperSimpleNet (Rolih, Fučka, Skočaj, ICPR 2024, "SuperSimpleNet: Unifying Unsupervised and Supervised Learning for
 Fast and Reliable Surface Defect Detection"), after SimpleNet (Liu et al., CVPR 2023). Theirs has a classifier beside
-the segmenting head; here the score is the map's maximum, which the loss trains as such.
+the segmenting head; here the score is the map's maximum, which the loss trains as such, of several heads' mean.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -36,13 +38,15 @@ class Head(nn.Module):
 
 
 class Discriminator(Mapper):
-    """The head's evidence, smoothed."""
+    """The mean evidence of several heads, smoothed: where one errs by chance, the others don't."""
 
-    def __init__(self, head: Head, smoothing: Smoothing) -> None:
+    def __init__(self, heads: Sequence[Head], smoothing: Smoothing) -> None:
         super().__init__()
-        self.head = head
+        self.heads = nn.ModuleList(heads)
         self.smoothing = smoothing
 
     def forward(self, layers: tuple[Tensor, ...], frame: Tensor) -> Tensor:
-        defect_map: Tensor = self.smoothing(evidence(self.head(joined(layers, frame.shape[1]))))[:, 0]
+        features = joined(layers, frame.shape[1])
+        found = torch.cat([evidence(head(features)) for head in self.heads], dim=1)
+        defect_map: Tensor = self.smoothing(found.mean(1, keepdim=True))[:, 0]
         return defect_map
