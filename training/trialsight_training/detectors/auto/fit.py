@@ -22,8 +22,8 @@ FEWEST_LABELLED = 3
 # How much better, in held-out AUROC, another choice than the patch memory must be: pasted defects are not real ones,
 # and a few labelled ones not all.
 CLEARLY = {"labelled defects": 0.01, "pasted defects": 0.03}
-# What the head may weigh beside the bases. The lowest that is nearly the best is taken: what nobody labelled is theirs to
-# find, and held-out parts of labelled kinds don't show what a higher weight takes from it.
+# What the head may weigh beside the bases. The lowest that is nearly the best is taken: what nobody labelled is theirs
+# to find, and held-out parts of labelled kinds don't show what a higher weight takes from it.
 WEIGHTS = (0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 NEARLY = 0.005
 
@@ -44,8 +44,8 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     """Good parts alone: patch memory, Gaussian, or both, whichever ranks defects pasted on held-out parts clearly best.
 
     With labelled defects these are what it is judged by, and the discriminator joins by the lowest weight that ranks
-    them nearly best, where that is better than without it. It is never taken alone: a defect of a kind that nobody has labelled
-    must still show.
+    them nearly best, where that is better than without it. It is never taken alone: a defect of a kind that nobody has
+    labelled must still show.
     """
     labelled = len(lesson.defective) >= FEWEST_LABELLED
     by = "labelled defects" if labelled else "pasted defects"
