@@ -45,7 +45,7 @@ class Variant:
 VARIANTS = {
     "trunk": Variant("resnet18", "trunk", SIZE_PX, int8=True, seeds=SEEDS),
     "plain": Variant("resnet18", "trunk", SIZE_PX, plain=True),
-    "shipped": Variant("shipped", "shipped", SIZE_PX),
+    "shipped": Variant("shipped", "shipped", SIZE_PX, seeds=SEEDS),
     "random": Variant("resnet18", "random", SIZE_PX),
 }
 

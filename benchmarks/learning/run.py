@@ -75,7 +75,7 @@ def _quality(found: Sequence[Contest]) -> Table:
         tuple(rows),
         "`trunk`: ours on the ResNet-18 trunk. `plain`: the same without augmented copies of the parts, as theirs "
         "learns. `shipped`: ours on the backbone that comes with Trialsight. `random`: ours on a ResNet-18 with random "
-        "weights, for scale. `best`: ours on the trunk at a larger input. `trunk` and `best` are means over "
+        "weights, for scale. `best`: ours on the trunk at a larger input. `trunk`, `shipped` and `best` are means over "
         f"{SEEDS} seeds.",
     )
 
