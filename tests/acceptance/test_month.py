@@ -6,7 +6,6 @@ The figures are printed; the pictures lie in the test's folder.
 
 import contextlib
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from trialsight_datasets.simulate.simulator import Simulator
 from trialsight_datasets.simulate.wear import Wear
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 SIZE_PX = 192
 RECIPE = f"""
@@ -39,12 +38,8 @@ deadline_ms: 60000
 """
 # Much headroom while the process still moves: a defect that nobody has labelled yet can slip through below T1.
 NEW, SEVERITY = "stain", 0.9
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 DRIFT = {"every_s": 1, "reference": 40, "window": 40}
 TRIALSIGHT = str(Path(sys.executable).with_name("trialsight"))
-
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Playwright's own pipes
 
 
 class Process:
@@ -132,17 +127,11 @@ def factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Factory
 
 
 @pytest.fixture
-def page(factory: Factory) -> "Iterator[Page]":
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(base_url=factory.url, locale="en-US", viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(120_000)
-        yield page
-        browser.close()
+def page(factory: Factory, browser: "Browser") -> "Iterator[Page]":
+    page = browser.new_page(base_url=factory.url, locale="en-US", viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(120_000)
+    yield page
+    page.close()
 
 
 def share(answers: list[dict[str, Any]], *verdicts: str) -> float:
