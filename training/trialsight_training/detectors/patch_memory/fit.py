@@ -17,9 +17,6 @@ from trialsight_training.progress import Progress
 # A layer finer than JOINT_STRIDE has four times the cells and shows little but edges and grain: a few patches tell
 # those, and a larger bank would take more of a frame's time than all other layers.
 FINE_BANK = 500
-# Of few parts a bank keeps no more than this share of their cells, or FEW: the rest would be much the same, and each
-# patch takes its part of a frame's time.
-MOST_SHARE, FEW = 0.05, 1000
 # Few parts say little of how much their scores vary: the layers' mean counts as so many parts' worth.
 PRIOR_PARTS = 40
 
@@ -29,8 +26,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     patches, folds, strides = lesson.good.patches, lesson.good.folds, lesson.backbone.strides
     stride = joint_stride(lesson.backbone)
     reference = strides.index(stride)
-    cells = len(folds) * lesson.good.layers[reference][0, 0].numel()
-    size = min(lesson.spec.bank_size, max(FEW, round(MOST_SHARE * cells)))
+    size = lesson.spec.bank_size
     sizes = [size if stride >= JOINT_STRIDE else min(size, FINE_BANK) for stride in strides]
     with progress.task("memory", len(sizes) * (fold_count(lesson) + 1)) as step:
         if lesson.previous:
