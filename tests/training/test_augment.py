@@ -83,6 +83,14 @@ def test_many_parts_are_copied_no_more_than_ten_would_be(bracket_set: ImageSet) 
     assert (len(samples), sum(pictures), max(pictures)) == (12, 22, 2)
 
 
+def test_a_hundred_parts_need_no_copies(bracket_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "ENOUGH", 4)
+    backbone, preparer = create_backbone("shipped", "shipped", ()), Preparer(Preparation(64, 64))
+    for parts, pictures in ((3, 6), (4, 4)):
+        found = frames.study_good(backbone, bracket_set.train[:parts], preparer, Augment(copies=1), 2, 0)[0]
+        assert len(found.patches[0].points) == 64 * pictures
+
+
 @pytest.mark.parametrize(
     ("bounds", "named"),
     [

@@ -29,9 +29,9 @@ T = TypeVar("T", bound=np.generic)
 # Patches of a layer that a detector may choose from; beyond these a random share of each picture's stands for them all.
 # A layer finer than JOINT_STRIDE has four times the cells, of which few are kept.
 MAX_PATCHES, MAX_FINE_PATCHES = 200_000, 50_000
-# No more copies than so many parts would have: where parts are few they show how the next one may lie, where parts are
-# many they would only crowd out what real parts show.
-COPIED = 10
+# No more copies than so many parts would have, and of so many parts none: where parts are few they show how the next one
+# may lie, where parts are many these show it themselves, and copies would only crowd out what is real.
+COPIED, ENOUGH = 10, 100
 
 
 def prepared(samples: Iterable[Sample], preparer: Preparer) -> Iterator[NDArray[np.uint8]]:
@@ -165,8 +165,8 @@ def study_defective(
 
 
 def _dealt(parts: int, each_part: int) -> list[int]:
-    """How many copies are made of each part: so many of each, or those of COPIED parts spread evenly."""
-    total = each_part * min(COPIED, parts)
+    """How many copies are made of each part: so many of each, or those of COPIED parts spread evenly, or none."""
+    total = each_part * min(COPIED, parts) if parts < ENOUGH else 0
     return [total * (number + 1) // parts - total * number // parts for number in range(parts)]
 
 
