@@ -126,11 +126,11 @@ class DetectorSpec:
 
 @dataclass(frozen=True)
 class Augment:
-    """`copies` of each good part (of more than ten parts as many as of ten, from a hundred on none) are learned as well,
-    each varied by lot within these bounds, so that a part that lies a little further out than any training part is no news. What is
-    varied is taken for good: allow no more than good parts show. `shift`: share of the frame's sides; `scale`,
-    `brightness`: share; `blur_px`: standard deviation in pixels of the model's input; `noise`: standard deviation as a
-    share of white."""
+    """`copies` of each good part are learned as well (of more than ten parts as many as of ten, from a hundred on
+    none), each varied by lot within these bounds, so that a part that lies a little further out than any training part
+    is no news. What is varied is taken for good: allow no more than good parts show. `shift`: share of the frame's
+    sides; `scale`, `brightness`: share; `blur_px`: standard deviation in pixels of the model's input; `noise`: standard
+    deviation as a share of white."""
 
     copies: int = 2
     rotation_deg: float = 2.0

@@ -29,8 +29,8 @@ T = TypeVar("T", bound=np.generic)
 # Patches of a layer that a detector may choose from; beyond these a random share of each picture's stands for them all.
 # A layer finer than JOINT_STRIDE has four times the cells, of which few are kept.
 MAX_PATCHES, MAX_FINE_PATCHES = 200_000, 50_000
-# No more copies than so many parts would have, and of so many parts none: where parts are few they show how the next one
-# may lie, where parts are many these show it themselves, and copies would only crowd out what is real.
+# No more copies than so many parts would have, and from so many parts on none: where parts are few they show how the
+# next one may lie, where parts are many these show it themselves, and copies would only crowd out what is real.
 COPIED, ENOUGH = 10, 100
 
 
