@@ -11,6 +11,7 @@ from trialsight_serving.client import Client, ServiceError
 
 EVERY_S = 10.0
 _FIRST_S = 0.5  # the second report soon follows the first, which had no offset to tell yet
+_LAST_TRIES = 3  # of the last report, which stands until the agent is started again
 
 
 @dataclass(frozen=True)
@@ -74,4 +75,6 @@ class Reporter:
             answered = self.report() is not None
             if self._stop.wait(_FIRST_S if first and answered else EVERY_S):
                 break
-        self.report()
+        for _ in range(_LAST_TRIES):
+            if self.report() is not None:
+                break
