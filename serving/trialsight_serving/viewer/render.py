@@ -20,6 +20,7 @@ class Pages:
         folder = str(files("trialsight_serving.viewer") / "templates")
         self._templates = Jinja2Templates(directory=folder)
         self._templates.env.trim_blocks = self._templates.env.lstrip_blocks = True
+        self._templates.env.filters["signed"] = _signed
         self._catalogues = load_catalogues()
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
@@ -45,6 +46,11 @@ class Pages:
         if request.url.path.startswith("/v1") or "text/html" not in request.headers.get("accept", ""):
             return None
         return self.render(request, "error.html", problem.status, problem=problem)
+
+
+def _signed(value: float, digits: int = 1) -> str:
+    """+0.3, -1.2, and 0.0 for what rounds to nothing."""
+    return f"{value:+.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
 
 
 class Static(StaticFiles):

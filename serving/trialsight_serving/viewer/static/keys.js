@@ -99,10 +99,11 @@ let now = { table: KEYS.plain, actions: {} };
  */
 export function useKeys(name, actions, text) {
   now = { table: KEYS[name], actions: { help: toggleHelp, ...actions } };
-  const rows = now.table.filter((key) => key.shown).flatMap((key) => [
-    element("dt", element("kbd", key.shown)),
-    element("dd", text(`key.${key.action}`)),
-  ]);
+  const rows = now.table.filter((key) => key.shown).map((key) => {
+    const row = document.createElement("div");
+    row.append(element("dt", element("kbd", key.shown)), element("dd", text(`key.${key.action}`)));
+    return row;
+  });
   sheet().querySelector(".keys")?.replaceChildren(...rows);
 }
 

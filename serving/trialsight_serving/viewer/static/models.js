@@ -103,7 +103,8 @@ export function start(main, app) {
     list.replaceChildren(...jobs.map((job) => row(job, list.dataset.mayCancel === "true")));
     localTimes(list);
     const running = new Set(before.filter((job) => job.state === "running").map((job) => job.id));
-    if (jobs.some((job) => running.has(job.id) && job.state === "done")) refresh(); // a new version is there
+    // A new version is there, also where the gate refused it.
+    if (jobs.some((job) => running.has(job.id) && job.state !== "running")) refresh();
   }
 
   /** What is live by now, and what challenges it: the service hears of it a moment after the job has ended. */

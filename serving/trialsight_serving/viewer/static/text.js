@@ -4,11 +4,21 @@
 let texts = {};
 /** @type {Intl.DateTimeFormat} */
 let format;
+/** @type {string} */
+let habits;
 
 /** Takes the catalogue of the page that is shown now. */
 export function readTexts() {
   texts = JSON.parse(document.body.dataset.texts ?? "{}");
-  format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
+  const { lang } = document.documentElement;
+  // The reader's own habits where their language is the page's: en-GB writes days first, and hours up to 24.
+  habits = navigator.languages.find((one) => one.split("-")[0] === lang.split("-")[0]) ?? lang;
+  format = new Intl.DateTimeFormat(habits, { dateStyle: "short", timeStyle: "medium" });
+}
+
+/** Hours and minutes, as the reader writes them. @param {Date} at */
+export function timeOfDay(at) {
+  return at.toLocaleTimeString(habits, { hour: "2-digit", minute: "2-digit" });
 }
 
 /**

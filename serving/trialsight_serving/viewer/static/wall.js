@@ -4,7 +4,7 @@
 import { Bell } from "./bell.js";
 import { useKeys } from "./keys.js";
 import { listen } from "./stream.js";
-import { text } from "./text.js";
+import { text, timeOfDay } from "./text.js";
 
 /**
  * @typedef {{part_id: string, frame_id: string, serial: string, verdict: string, age_s: number}} Part
@@ -79,7 +79,7 @@ export function start(main) {
     say(link, lost ? away : text("wall.connected"));
     if (!heard) return;
     const since = new Date(heard.shift_since);
-    say(find("shift"), text("wall.shift", { since: since.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" }) }));
+    say(find("shift"), text("wall.shift", { since: timeOfDay(since) }));
     const lines = heard.lines;
     wall.dataset.count = String(Math.min(lines.length, 9));
     const known = wall.querySelectorAll("[data-line]");
