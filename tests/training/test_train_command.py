@@ -38,6 +38,7 @@ def test_train_and_evaluate_end_with_one_json_object(bracket_set: ImageSet, tmp_
         "metrics",
         "classes",
         "thresholds",
+        "doubtful",
         "seconds",
     }
     assert (result["recipe"], result["version"]) == ("tiny", "1")

@@ -23,6 +23,7 @@ from trialsight_datasets.sample import ImageSet
 from trialsight_training.ancestor import Ancestor
 from trialsight_training.calibrate import calibrate, check_count
 from trialsight_training.champion import compare_with_champion
+from trialsight_training.doubts import Doubt, doubts
 from trialsight_training.environment import machine, memory_peak_mb
 from trialsight_training.evaluate import Evaluation, evaluate_package
 from trialsight_training.fit import fit
@@ -44,7 +45,8 @@ REPORT = "report.html"
 
 @dataclass(frozen=True)
 class Trained:
-    """A version in the registry, its verified local copy in `package`, and its `report`, an HTML file beside that."""
+    """A version in the registry, its verified local copy in `package`, and its `report`, an HTML file beside that.
+    `doubtful`: good parts whose label somebody should look at."""
 
     recipe: Recipe
     version: str
@@ -54,6 +56,7 @@ class Trained:
     card: Card
     evaluation: Evaluation
     seconds: dict[str, float]
+    doubtful: tuple[Doubt, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         thresholds = self.card.thresholds
@@ -66,6 +69,7 @@ class Trained:
             "metrics": self.card.metrics,
             "classes": [one.to_json() for one in self.evaluation.classes],
             "thresholds": {"t1": thresholds.t1, "t2": thresholds.t2, "promise": asdict(self.card.promise)},
+            "doubtful": [asdict(one) for one in self.doubtful],
             "seconds": self.seconds,
         }
 
@@ -123,6 +127,12 @@ def train_package(
             start=None if ancestor is None else ancestor.tensors,
         )
         calibrated = calibrate(fitted.scores, recipe.calibration, fitted.folds, fitted.defect_scores)
+        doubtful = doubts(fitted.scores, [sample.part for sample in new if sample.is_good])
+        for one in doubtful:
+            progress.note(
+                f"good part {one.part} stands out: it scores {one.score:.3f}, all others up to {one.others:.3f}, and "
+                "thresholds follow it; is it labelled rightly?"
+            )
         with progress.task("store"):
             opened = run()
         with progress.task("export"):
@@ -166,7 +176,7 @@ def train_package(
                 state_beside(folder).replace(state_beside(target))
         compare_with_champion(opened.client, home, model, version, card, evaluation, progress)
     seconds = progress.seconds | {"total": round(time.perf_counter() - started, 2)}
-    return Trained(recipe, version, opened.run_id, target, beside, card, evaluation, seconds)
+    return Trained(recipe, version, opened.run_id, target, beside, card, evaluation, seconds, doubtful)
 
 
 @contextmanager

@@ -1,9 +1,15 @@
 """The models page: a retraining is asked for and cancelled, a challenge ended and a version promoted with a reason."""
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import httpx
+
+from trialsight.home import Home
+from trialsight_serving.settings import Settings
+from trialsight_serving.store.database import open_database
+from trialsight_serving.store.jobs import JobState, update_job
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -22,6 +28,20 @@ def test_a_retraining_is_asked_for_followed_and_cancelled(page: "Page", client: 
     page.wait_for_selector(".jobs li[data-state=cancelled]")
     assert page.get_by_role("button", name="Cancel").count() == 0
     assert client.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"
+
+
+def test_a_job_names_good_parts_that_may_be_labelled_wrongly(
+    page: "Page", client: httpx.Client, promoted: Home
+) -> None:
+    job = client.post("/v1/models/blob/retrain", json={}).json()
+    results = {"train": {"version": "4", "doubtful": [{"part": "P 1", "score": 1.2, "others": 0.3}]}}
+    with closing(open_database(Settings(home=promoted.root))) as database, database.write() as connection:
+        update_job(connection, job["id"], state=JobState.FAILED, problem="the gate refused it", results=results)
+    page.goto("/models?lang=zh")
+    row = page.locator(".jobs li[data-state=failed]")
+    assert "标签是否正确" in row.inner_text()
+    link = row.get_by_role("link", name="P 1")
+    assert link.get_attribute("href") == "/?part=P%201"
 
 
 def test_a_challenge_shows_its_evidence_and_ends_and_a_version_is_promoted_and_rolled_back(

@@ -156,6 +156,8 @@ function row(job, mayCancel) {
   item.append(time, element("span", job.asked_by));
   if (job.state === "running") item.append(...progress(job));
   if (job.problem) item.append(element("span", job.problem));
+  const doubtful = job.results.train?.doubtful ?? [];
+  if (doubtful.length) item.append(element("span", text("job.doubtful")), ...doubtful.map((/** @type {{part: string}} */ { part }) => linkTo(`/?part=${encodeURIComponent(part)}`, part)));
   const outcome = job.results.challenger;
   if (outcome?.version) item.append(element("span", text("job.challenger", { version: outcome.version })));
   const promoted = job.results.promote;
@@ -163,11 +165,7 @@ function row(job, mayCancel) {
   if (promoted?.why) item.append(element("span", text("job.not_promoted", { why: promoted.why })));
   if (outcome?.why) item.append(element("span", text("job.no_challenger", { why: outcome.why })));
   if (job.results.compare) {
-    const link = document.createElement("a");
-    link.className = "step";
-    link.href = `/v1/jobs/${job.id}/report`;
-    link.textContent = text("job.report");
-    item.append(link);
+    item.append(linkTo(`/v1/jobs/${job.id}/report`, text("job.report")));
   }
   if (open && mayCancel) {
     const button = document.createElement("button");
@@ -189,6 +187,15 @@ function progress(job) {
   bar.setAttribute("aria-label", name || text("job.running"));
   if (job.progress !== null) bar.value = job.progress;
   return [element("span", job.progress === null ? name : `${name} ${Math.round(100 * job.progress)} %`), bar];
+}
+
+/** @param {string} href @param {string} content */
+function linkTo(href, content) {
+  const link = document.createElement("a");
+  link.className = "step";
+  link.href = href;
+  link.textContent = content;
+  return link;
 }
 
 /** @param {string} name @param {string} content */
