@@ -43,15 +43,16 @@ class Tiles:
 class Tiling:
     """How a picture of `size_px` (width, height; multiples of 32) is cut, and how its maps are put together.
 
-    A tile counts for nothing in the outer quarter of the overlap, where the network sees its padding instead of the
-    part, then more and more up to three quarters of it. At the picture's own border it counts in full.
+    A tile counts for nothing in the outer quarter of what it shares with its neighbour, where the network sees its
+    padding instead of the part, then more and more up to three quarters of it. At the picture's own border it counts in
+    full.
     """
 
     def __init__(self, size_px: tuple[int, int], tiles: Tiles) -> None:
         self.size_px, self.tiles = size_px, tiles
-        lefts = _starts(size_px[0], tiles.width_px, tiles.overlap_px)
-        tops = _starts(size_px[1], tiles.height_px, tiles.overlap_px)
-        self.corners = tuple((left, top) for top in tops for left in lefts)
+        self._lefts = _starts(size_px[0], tiles.width_px, tiles.overlap_px)
+        self._tops = _starts(size_px[1], tiles.height_px, tiles.overlap_px)
+        self.corners = tuple((left, top) for top in self._tops for left in self._lefts)
 
     def __len__(self) -> int:
         return len(self.corners)
@@ -91,20 +92,9 @@ class Tiling:
         return step
 
     def _weight(self, corner: tuple[int, int], step: int) -> NDArray[np.float32]:
-        across = self._ramp(corner[0], self.tiles.width_px, self.size_px[0], step)
-        down = self._ramp(corner[1], self.tiles.height_px, self.size_px[1], step)
+        across = _ramp(corner[0], self.tiles.width_px, self._lefts, step)
+        down = _ramp(corner[1], self.tiles.height_px, self._tops, step)
         return down[:, None] * across[None, :]
-
-    def _ramp(self, start: int, side: int, whole: int, step: int) -> NDArray[np.float32]:
-        """What each of the map's pixels along one side counts for."""
-        overlap = self.tiles.overlap_px
-        centers = (np.arange(side // step, dtype=np.float32) + 0.5) * step
-        ramp = np.ones(side // step, np.float32)
-        if start > 0:
-            ramp = np.minimum(ramp, (centers - overlap / 4) / (overlap / 2))
-        if start + side < whole:
-            ramp = np.minimum(ramp, (side - centers - overlap / 4) / (overlap / 2))
-        return np.clip(ramp, 0, 1).astype(np.float32)
 
 
 class TiledDetector:
@@ -136,6 +126,22 @@ def mean_direction(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """(N, C) of unit length to their mean (C,), of unit length."""
     mean = embeddings.mean(axis=0)
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+
+
+def _ramp(start: int, side: int, starts: list[int], step: int) -> NDArray[np.float32]:
+    """What each of the map's pixels along one side counts for, `starts` being where the tiles of that side begin.
+
+    Neighbours share the least overlap or more, as tiles are evenly spread: all of it is used, for in its middle both
+    are farthest from their padding.
+    """
+    place = starts.index(start)
+    centers = (np.arange(side // step, dtype=np.float32) + 0.5) * step
+    ramp = np.ones(side // step, np.float32)
+    for neighbour, inward in ((place - 1, centers), (place + 1, side - centers)):
+        if 0 <= neighbour < len(starts):
+            shared = side - abs(starts[neighbour] - start)
+            ramp = np.minimum(ramp, np.clip((inward - shared / 4) / (shared / 2), 0, 1))
+    return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)  # level where it begins and ends
 
 
 def _starts(whole: int, side: int, overlap: int) -> list[int]:

@@ -48,6 +48,22 @@ def test_what_a_tile_sees_wrongly_at_its_own_border_counts_for_nothing() -> None
     assert blended[:, -4:].min() == 1  # at the picture's own border there is no other tile to ask
 
 
+def test_all_that_neighbours_share_is_used() -> None:
+    tiling = Tiling((384, 256), Tiles(256, 256, 64))  # they share 128 pixels
+    wrong = np.zeros((64, 64), np.float32)
+    wrong[:, -8:] = 1
+    blended = tiling.blend(wrong if corner == (0, 0) else np.zeros_like(wrong) for corner in tiling.corners)
+    assert blended.max() == 0
+
+
+@settings(deadline=None, max_examples=50)
+@given(width=sides, height=sides, overlap=st.sampled_from([64, 96, 128]))
+def test_every_place_is_seen_by_some_tile(width: int, height: int, overlap: int) -> None:
+    tiling = Tiling((width, height), Tiles(256, 256, overlap))
+    blended = tiling.blend(np.ones((8, 8), np.float32) for _ in tiling.corners)
+    np.testing.assert_allclose(blended, 1, atol=1e-5)
+
+
 def frame(left: int, top: int) -> np.ndarray:
     pixels = np.random.default_rng(0).integers(124, 133, (512, 768, 3), dtype=np.uint8)
     pixels[top : top + 24, left : left + 40] = 255

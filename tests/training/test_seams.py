@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -16,15 +17,21 @@ from trialsight_training.detectors.graph import layer_maps
 from trialsight_training.detectors.patch_memory import PatchMemory
 from trialsight_training.geometry import preparation_for
 
-SIDE, TILE = 512, 256
+TILE = 256
+# Side of the picture, what its neighbouring tiles then share, and what of the map's mean it may differ in the mean; how
+# much larger its steps may be. A deep layer of this trunk feels padding some 110 pixels into a tile.
+CASES = {"128 px shared": (512, 0.015, 1.1), "160 px shared": (448, 0.006, 1.01)}
 
 
 @torch.no_grad()
-def test_the_map_of_tiles_has_no_seams(remembering: Callable[..., PatchMemory]) -> None:
-    tiling = preparation_for(Recipe(name="a", input=Input(SIDE, tile_px=TILE)), [(SIDE, SIDE)]).tiling
+@pytest.mark.parametrize(("side", "difference", "step"), CASES.values(), ids=CASES.keys())
+def test_the_map_of_tiles_has_no_seams(
+    remembering: Callable[..., PatchMemory], side: int, difference: float, step: float
+) -> None:
+    tiling = preparation_for(Recipe(name="a", input=Input(side, tile_px=TILE)), [(side, side)]).tiling
     assert tiling is not None
     backbone = create_backbone("shipped", "shipped", ())
-    simulator = Simulator(seed=1, size_px=SIDE)
+    simulator = Simulator(seed=1, size_px=side)
     known, picture = (_pixels(simulator.good(index).jpeg) for index in range(2))
     tiles = np.stack(list(tiling.cut(known)))  # what a model of tiles learns from
     layers = layer_maps(backbone, torch.from_numpy(tiles))
@@ -36,11 +43,11 @@ def test_the_map_of_tiles_has_no_seams(remembering: Callable[..., PatchMemory]) 
         return defect_map
 
     whole, blended = seen(picture), tiling.blend(seen(tile) for tile in tiling.cut(picture))
-    assert float(np.abs(blended - whole).mean()) < 0.02 * float(whole.mean())
+    assert float(np.abs(blended - whole).mean()) < difference * float(whole.mean())
     for axis in (0, 1):
         where = _in_overlap(tiling, axis)
         steps = [float(np.abs(np.diff(one, axis=axis)).take(where, axis).mean()) for one in (blended, whole)]
-        assert steps[0] < 1.1 * steps[1]
+        assert steps[0] < step * steps[1]
 
 
 def _pixels(jpeg: bytes) -> NDArray[np.uint8]:

@@ -20,7 +20,8 @@ from trialsight_datasets.sample import Sample
 MULTIPLE = 16
 REDUCED = (4, 2)
 CROP_STEP = 8
-# A network's padding is felt some 50 pixels into a tile; at this overlap neighbours agree where they are blended.
+# A network's padding is felt up to 110 pixels into a tile, from 64 on by a few hundredths: in the middle of this
+# overlap neighbours agree so far.
 SEAMLESS_PX = 4 * GRID_PX
 # However alike the training frames are: a defect, or a new lamp, costs some correlation too.
 MAX_CORRELATION = 0.97
