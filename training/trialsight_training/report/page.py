@@ -15,7 +15,7 @@ def render(template: str, **context: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "share": _share}
+    environment.filters |= {"number": _number, "share": _share, "words": _words}
     return environment.get_template(template).render(**context)
 
 
@@ -24,6 +24,13 @@ def _number(value: object) -> str:
     if value is None:
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _words(value: object) -> str:
+    """Lists and objects as a person writes them."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(one)}" for name, one in value.items())
+    return ", ".join(map(_words, value)) if isinstance(value, list | tuple) else _number(value)
 
 
 def _share(value: float | None) -> str:

@@ -14,6 +14,8 @@ from trialsight_training.evaluate import Judged
 
 LONG_SIDE = 320
 TRUTH = (0, 230, 230)  # RGB
+# As the viewer paints (static/overlay.js): yellow, orange, red, magenta, far from the grays of metal.
+STOPS = np.array([[255, 236, 120], [255, 158, 44], [238, 52, 36], [198, 30, 140]], np.float32)
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,18 @@ def picture(seen: Sequence[tuple[Judged, Thresholds]]) -> Picture:
 
 
 def _overlay(image: NDArray[np.uint8], one: Judged, thresholds: Thresholds) -> NDArray[np.uint8]:
-    """Heat from nothing at half the region's threshold to full at t2; the drawn defect outlined."""
+    """Heat from halfway between what is usual in this picture and the region's threshold, so that a good surface stays
+    clean and what comes nearest to the threshold shows; the drawn defect outlined."""
     size = (image.shape[1], image.shape[0])
     painted = image
     if one.defect_map is not None:
         scores = cv2.resize(one.defect_map, size, interpolation=cv2.INTER_LINEAR)
-        low = thresholds.region / 2
-        top = max(thresholds.t2, float(one.defect_map.max()), low + 1e-12)
-        share = np.clip((scores - low) / (top - low), 0, 1)
-        heat = cv2.applyColorMap(np.uint8(share * 255), cv2.COLORMAP_INFERNO)[..., ::-1]  # type: ignore[call-overload]
-        weight = (0.75 * np.sqrt(share))[..., None]
+        usual = min(float(np.median(one.defect_map)), 0.95 * thresholds.region)
+        low = (usual + thresholds.region) / 2
+        share = np.clip((scores - low) / max(3 * (thresholds.region - low), 1e-12), 0, 1)
+        places = np.linspace(0, 1, len(STOPS))
+        heat = np.stack([np.interp(share, places, channel) for channel in STOPS.T], axis=-1)
+        weight = np.where(share > 0, np.minimum(0.15 + 1.5 * share, 0.8), 0)[..., None]
         painted = np.asarray(image * (1 - weight) + heat * weight, np.uint8)
     mask = load_mask(one.sample, one.frame_size_px)
     if mask is not None and mask.any():
