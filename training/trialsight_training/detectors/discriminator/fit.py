@@ -1,6 +1,7 @@
-"""Good features, spoilt ones and those of labelled defects to several heads, none of which knows all parts."""
+"""Good, spoilt, pasted and labelled parts to several heads, none of which knows all of them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -13,13 +14,14 @@ from trialsight_training.detectors.held_out import fold_count, grouped, held_out
 from trialsight_training.detectors.labels import loss, targets, widened, windows
 from trialsight_training.detectors.mirrored import Shown, with_mirrored
 from trialsight_training.detectors.optimise import optimise
+from trialsight_training.detectors.pasted import Pasted, pasted_copies
 from trialsight_training.detectors.spread import mean_and_deviation
 from trialsight_training.detectors.warm import of_network, of_networks, steps_of
 from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
 
-# Good and labelled parts a step, as many of each; with few, a rare kind of defect is seldom seen.
-STEPS, RATE, HALF = 300, 2e-3, 8
+# Good, pasted and labelled parts a step, as many of each; with few, a rare kind of defect is seldom seen.
+STEPS, RATE, OF_EACH = 300, 2e-3, 8
 # Heads that don't know each group of folds. What is exported is the mean of all, each part known to most of them; a
 # part is held out from the mean of those that don't know it.
 GROUPS, EACH = 3, 2
@@ -30,8 +32,18 @@ WINDOW = 48
 NOISE = 1.0
 
 
+@dataclass(frozen=True)
+class Lot:
+    """What all heads draw from: good parts, copies of them with pasted defects, and labelled defective ones."""
+
+    usual: Shown
+    pasted: Pasted
+    wrong: Shown
+
+
 def learn(lesson: Lesson, progress: Progress) -> Learned:
-    """From good parts and feature noise, and from labelled defects where there are any, with masks or without."""
+    """From good parts, feature noise and pasted defects, and from labelled ones where there are any, with masks or
+    without. What is pasted is of many kinds, so that a kind that nobody labelled shows too."""
     lesson = grouped(lesson, GROUPS)
     good, defective = lesson.good, lesson.defective
     grid = (good.features.shape[2], good.features.shape[3])
@@ -41,6 +53,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
 
     usual = shown(good.frames, good.features, torch.zeros(len(good.frames), 1, *grid))
     wrong = shown(defective.frames, defective.features, widened(targets(defective, grid)))
+    lot = Lot(usual, pasted_copies(lesson, progress), wrong)
     steps = steps_of(lesson, STEPS)
     folds = [fold for fold in range(fold_count(lesson)) for _ in range(EACH)]
     measured = [mean_and_deviation(good.features[good.folds != fold]) for fold in range(fold_count(lesson))]
@@ -53,7 +66,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
 
         def fit(place: int) -> None:
             known, labelled = ((one != folds[place]).nonzero()[:, 0] for one in (good.folds, defective.folds))
-            fit_head(heads[place], usual, known, wrong, labelled, steps, lesson.seed + place, step)
+            fit_head(heads[place], lot, known, labelled, steps, lesson.seed + place, step)
 
         for _ in each(fit, range(len(folds))):
             pass
@@ -80,27 +93,28 @@ def _head(mean: Tensor, deviation: Tensor, seed: int) -> Head:
 
 def fit_head(
     head: Head,
-    usual: Shown,
+    lot: Lot,
     known: Tensor,
-    wrong: Shown,
     labelled: Tensor,
     steps: int,
     seed: int,
     step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Of the `usual` (good) parts it learns those numbered in `known`, of the `wrong` ones those in `labelled`."""
+    """Of the good parts it learns those numbered in `known`, and their pasted copies; of the wrong ones those in
+    `labelled`."""
     deviation = head.deviation.flatten()
     # Where a mask is missing the defect may lie anywhere, so the whole part is looked at.
-    side = WINDOW if bool((wrong.marks >= 0).all()) else max(usual.maps.shape[2:])
+    side = WINDOW if bool((lot.wrong.marks >= 0).all()) else max(lot.usual.maps.shape[2:])
 
     def loss_of(generator: torch.Generator) -> Tensor:
-        inputs, marks = windows(*usual.drawn(HALF, known, generator), side, generator)
-        spoilt, where = spoil(inputs[: HALF // 4], deviation, generator)
-        inputs, marks = torch.cat([spoilt, inputs[HALF // 4 :]]), torch.cat([where, marks[HALF // 4 :]])
+        usual, marks = windows(*lot.usual.drawn(OF_EACH, known, generator), side, generator)
+        spoilt, where = spoil(usual[: OF_EACH // 4], deviation, generator)
+        shown = [(spoilt, where), (usual[OF_EACH // 4 :], marks[OF_EACH // 4 :])]
+        shown.append(windows(*lot.pasted.drawn(OF_EACH, known, generator), side, generator))
         if len(labelled):
-            shown = windows(*wrong.drawn(HALF, labelled, generator), side, generator)
-            inputs, marks = torch.cat([inputs, shown[0]]), torch.cat([marks, shown[1]])
-        return loss(head(inputs), marks)
+            shown.append(windows(*lot.wrong.drawn(OF_EACH, labelled, generator), side, generator))
+        inputs, wanted = (torch.cat(one) for one in zip(*shown, strict=True))
+        return loss(head(inputs), wanted)
 
     optimise(head, loss_of, steps, RATE, seed, step)
 
