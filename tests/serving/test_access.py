@@ -101,6 +101,9 @@ def test_a_browser_logs_in_with_a_key_and_out_again(client: httpx.Client, keys: 
     assert sent.status_code == 303
     assert sent.headers["location"].endswith("/login?next=%2F")
     assert client.post("/login", data={"key": "ts_wrong", "next": "/"}).status_code == 401
+    login = client.get("/login").text
+    assert "<code>trialsight user add</code>" in login
+    assert 'href="/models"' not in login, "it would lead back here"
     entered = client.post("/login", data={"key": keys["reviewer"], "next": "//evil.example/"})
     assert (entered.status_code, entered.headers["location"]) == (303, "/")
     cookie = entered.headers["set-cookie"].lower()

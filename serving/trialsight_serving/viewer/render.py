@@ -1,10 +1,12 @@
 """Templates with what every page needs: texts in the reader's language, who is reading, links that keep the filter."""
 
+import re
 from importlib.resources import files
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup, escape
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
@@ -20,7 +22,7 @@ class Pages:
         folder = str(files("trialsight_serving.viewer") / "templates")
         self._templates = Jinja2Templates(directory=folder)
         self._templates.env.trim_blocks = self._templates.env.lstrip_blocks = True
-        self._templates.env.filters["signed"] = _signed
+        self._templates.env.filters |= {"signed": _signed, "coded": _coded}
         self._catalogues = load_catalogues()
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
@@ -46,6 +48,11 @@ class Pages:
         if request.url.path.startswith("/v1") or "text/html" not in request.headers.get("accept", ""):
             return None
         return self.render(request, "error.html", problem.status, problem=problem)
+
+
+def _coded(text: str) -> Markup:
+    """What stands between backticks, as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped just here
 
 
 def _signed(value: float, digits: int = 1) -> str:
