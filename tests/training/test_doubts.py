@@ -42,3 +42,4 @@ def test_a_defect_among_good_parts_is_named(bracket_set: ImageSet, tiny_recipe: 
     mixed = dataclasses.replace(bracket_set, train=(*bracket_set.train, wrong))
     trained = train_package(mixed, tiny_recipe, Home.at(tmp_path), Progress(silent=True))
     assert [one.part for one in trained.doubtful] == ["wrong"]
+    assert "Are they labelled rightly?" in trained.report.read_text(encoding="utf-8")

@@ -159,7 +159,7 @@ def train_package(
         _warn(card, evaluation, progress)
         with progress.task("tracking"):
             title = f"{recipe.name}, run {opened.run_id[:8]}"
-            page = evaluation_report(title, card, evaluation, image_set, card.provenance.dataset_sha256)
+            page = evaluation_report(title, card, evaluation, image_set, card.provenance.dataset_sha256, doubtful)
             write_atomic(report, page.encode())
             load_package(folder)
             version = _log(opened, recipe, card, image_set, folder, report, progress.seconds)

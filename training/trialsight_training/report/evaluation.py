@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from trialsight.card import Card
 from trialsight.verdict import Verdict
 from trialsight_datasets.sample import ImageSet
+from trialsight_training.doubts import Doubt
 from trialsight_training.evaluate import Evaluation, Judged
 from trialsight_training.report.charts import image_charts, pixel_charts, score_chart
 from trialsight_training.report.page import render
@@ -22,7 +23,14 @@ TILES = (
 )
 
 
-def evaluation_report(title: str, card: Card, evaluation: Evaluation, image_set: ImageSet, dataset_sha256: str) -> str:
+def evaluation_report(
+    title: str,
+    card: Card,
+    evaluation: Evaluation,
+    image_set: ImageSet,
+    dataset_sha256: str,
+    doubtful: Sequence[Doubt] = (),
+) -> str:
     """The page's HTML. `title` names the model; the set's frames must still lie where they were read."""
     judged = evaluation.judged
     good = [one for one in judged if one.sample.is_good]
@@ -33,6 +41,7 @@ def evaluation_report(title: str, card: Card, evaluation: Evaluation, image_set:
         card=card,
         image_set=image_set,
         dataset_sha256=dataset_sha256,
+        doubtful=doubtful,
         metrics=evaluation.metrics,
         tiles=[(label, evaluation.metrics.get(name)) for name, label in TILES],
         classes=evaluation.classes,
