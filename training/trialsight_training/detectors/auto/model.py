@@ -13,9 +13,9 @@ from trialsight_training.detectors.graph import Mapper
 class Fusion(Mapper):
     """`bases` know what is good, `head`, if any, what labelled defects look like.
 
-    The bases' mean, each in units of its `levels` (the median good part's score), and `weight` times the head's
-    evidence, which is near 0 where it sees nothing: there the score is the bases' alone, and a defect of an unknown
-    kind shows as if there were no head.
+    The bases' mean, each in units of its `levels` (the median good part's score), and `weight` times the square of the
+    head's evidence, which is near 0 where it sees nothing: there the score is the bases' alone, and a defect of an
+    unknown kind shows as if there were no head. Squared, since evidence below even odds is mostly good parts' noise.
     """
 
     levels: Tensor
@@ -34,4 +34,4 @@ class Fusion(Mapper):
     def join(self, bases: list[Tensor], head: Tensor | None) -> Tensor:
         """Maps (N, h, w) of each to the joint one; also for maps that held-out detectors made."""
         joint = torch.stack([base / level for base, level in zip(bases, self.levels, strict=True)]).mean(0)
-        return joint if head is None else joint + self.weight * head
+        return joint if head is None else joint + self.weight * head.square()

@@ -20,8 +20,9 @@ from trialsight_training.detectors.warm import of_network, of_networks, steps_of
 from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
 
-# Good, pasted and labelled parts a step, as many of each; with few, a rare kind of defect is seldom seen.
-STEPS, RATE, OF_EACH = 300, 2e-3, 8
+# Good and labelled parts a step, as many of each; with few, a rare kind of defect is seldom seen. Half as many with a
+# pasted defect: with more, kinds that look like none of these showed less.
+STEPS, RATE, OF_EACH, PASTED = 300, 2e-3, 8, 4
 # Heads that don't know each group of folds. What is exported is the mean of all, each part known to most of them; a
 # part is held out from the mean of those that don't know it.
 GROUPS, EACH = 3, 2
@@ -110,7 +111,7 @@ def fit_head(
         usual, marks = windows(*lot.usual.drawn(OF_EACH, known, generator), side, generator)
         spoilt, where = spoil(usual[: OF_EACH // 4], deviation, generator)
         shown = [(spoilt, where), (usual[OF_EACH // 4 :], marks[OF_EACH // 4 :])]
-        shown.append(windows(*lot.pasted.drawn(OF_EACH, known, generator), side, generator))
+        shown.append(windows(*lot.pasted.drawn(PASTED, known, generator), side, generator))
         if len(labelled):
             shown.append(windows(*lot.wrong.drawn(OF_EACH, labelled, generator), side, generator))
         inputs, wanted = (torch.cat(one) for one in zip(*shown, strict=True))
