@@ -20,8 +20,8 @@ HEAD = "discriminator"
 # Fewer labelled defects can neither be learned nor be judged by.
 FEWEST_LABELLED = 3
 # How much better, in held-out AUROC, another choice than the patch memory must be: pasted defects are not real ones,
-# and a few labelled ones not all.
-CLEARLY = {"labelled defects": 0.01, "pasted defects": 0.03}
+# and a few labelled kinds not all. Those are the head's to learn; the bases are there for the others.
+CLEARLY = 0.03
 # What the square of the head's evidence may weigh beside the bases. The lowest that is nearly the best is taken: what
 # nobody labelled is theirs to find first, and held-out parts of labelled kinds don't show what a higher weight takes
 # from it. NEARLY: about the standard error of an AUROC of 0.95 by a hundred labelled parts.
@@ -55,7 +55,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     judged = lesson if labelled else with_pasted(lesson, progress)
     bases = {name: teach(_own(judged, name), progress) for name, teach in BASES.items()}
     choices = [_choice(bases, names) for names in (("patch_memory",), tuple(BASES), ("gaussian",))]
-    chosen = _clearly_best(choices, CLEARLY[by])
+    chosen = _clearly_best(choices)
     state = {name: tensor for base, found in bases.items() for name, tensor in under(base, found.state).items()}
     if labelled:
         head = discriminator.learn(_own(lesson, HEAD), progress)
@@ -103,10 +103,10 @@ def _choice(
     return Choice(name, tuple(members), mapper, good, defective, auroc or 0.0)
 
 
-def _clearly_best(choices: Sequence[Choice], clearly: float) -> Choice:
-    """The first, unless another is better by `clearly`."""
+def _clearly_best(choices: Sequence[Choice]) -> Choice:
+    """The first, unless another is better by more than CLEARLY."""
     best = max(choices, key=lambda choice: choice.auroc)
-    return best if best.auroc - choices[0].auroc > clearly else choices[0]
+    return best if best.auroc - choices[0].auroc > CLEARLY else choices[0]
 
 
 def _highest(maps: Tensor) -> Tensor:
