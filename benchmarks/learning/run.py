@@ -21,7 +21,7 @@ FITTED = ("trunk", "plain", "shipped", THEIRS)
 INTRODUCTION = """What is learned from good parts alone on five public sets of photographs, beside anomalib's
 PatchCore. Both sides have the same ResNet-18 trunk (theirs uses layers 2 and 3, as it does by itself, ours also
 layer 1), the same data and as many input pixels (256×256; ours keeps the frame's aspect). Theirs keeps 2 % of the
-patches, ours at most 2,000 of layers 2 and 3 each (4,000 on magnetic_tile, where 2 % are 4,096) and 500 of layer 1.
+patches, ours at most 2,000 of layers 2 and 3 each (4,000 on magnetic_tile, where 2 % are 4,096) and 1,000 of layer 1.
 Both sides' scores and maps go through the same metric code at the frame's own size. Fit and frame times are ratios of
 neighbours in one run; seconds and milliseconds only give the scale."""
 

@@ -9,7 +9,16 @@ from trialsight_training.detectors.detector import Patches
 from trialsight_training.detectors.graph import Detector, Smoothing
 from trialsight_training.detectors.patch_memory import Memory, PatchMemory, fit_banks
 from trialsight_training.detectors.patch_memory.fit import weigh
-from trialsight_training.detectors.patch_memory.model import AXES, SMALLEST, Space, scales, space_of
+from trialsight_training.detectors.patch_memory.model import (
+    AXES,
+    FEWEST,
+    GROUPS,
+    SMALLEST,
+    Plan,
+    Space,
+    scales,
+    space_of,
+)
 
 
 def patches(parts: int = 6, width: int = 12, seed: int = 0) -> Tensor:
@@ -22,9 +31,12 @@ def cells(points: Tensor) -> Tensor:
 
 
 def plain(points: Tensor, bank: Tensor) -> Tensor:
-    """The formula in float64, one difference at a time: the least distance, each in units of its own patch's scale."""
+    """The formula in float64, one difference at a time: each in units of its own patch's scale, the least of every
+    group, and their power mean."""
     apart = (points.double()[:, None] - bank.double()).square().sum(2) / scales(bank).double().square()
-    return (apart.amin(1) + SMALLEST).sqrt()
+    groups = max(1, min(GROUPS, len(bank) // FEWEST))
+    nearest = torch.stack([(apart[:, first::groups].amin(1) + SMALLEST).sqrt() for first in range(groups)])
+    return nearest.pow(-4).mean(0).pow(-1 / 4)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0], ids=["centred", "far from the origin"])
@@ -36,6 +48,26 @@ def test_distance_is_the_euclidean_one_in_units_of_the_nearests_scale(size: int,
     found = Memory(space(bank), space)(cells(queries))
     assert found.shape == (1, 1, 1, 30)
     torch.testing.assert_close(found[0, 0, 0].double(), plain(space(queries), space(bank)), rtol=1e-3, atol=1e-3)
+
+
+def test_what_one_group_alone_remembers_is_still_near_and_what_all_do_nearer() -> None:
+    common = torch.randn(400, 16, generator=torch.Generator().manual_seed(0))
+    rare = torch.full((1, 16), 9.0)
+    space = space_of(torch.cat([common, rare]))
+    memory = Memory(space(torch.cat([common, rare])), space)
+    known, once, never = memory(cells(torch.cat([common[:100].mean(0, keepdim=True), rare, -rare])))[0, 0, 0].tolist()
+    assert memory.groups == GROUPS
+    assert once < 0.1 * never
+    assert once < known < never
+
+
+def test_a_step_looks_at_every_so_many_th_row_and_column() -> None:
+    points = torch.randn(60, 16, generator=torch.Generator().manual_seed(0))
+    space = space_of(points)
+    layer = torch.randn(2, 16, 6, 8, generator=torch.Generator().manual_seed(1))
+    whole, stepped = (Memory(space(points), space, step)(layer) for step in (1, 2))
+    assert stepped.shape == (2, 1, 3, 4)
+    torch.testing.assert_close(stepped, whole[..., ::2, ::2])
 
 
 def test_a_remembered_patch_is_at_next_to_no_distance_and_never_not_a_number() -> None:
@@ -89,7 +121,10 @@ def fitted(seed: int = 0, size: int = 60) -> list[list[Memory]]:
     for layer in layers:
         layer[2:4] += 100  # the parts of fold 1 lie apart from all others
     return fit_banks(
-        [Patches.of(list(layer)) for layer in layers], torch.tensor([0, 0, 1, 1, 2, 2]), [size, size // 2], seed
+        [Patches.of(list(layer)) for layer in layers],
+        torch.tensor([0, 0, 1, 1, 2, 2]),
+        [Plan(size), Plan(size // 2)],
+        seed,
     )
 
 

@@ -20,14 +20,14 @@ from trialsight_training.augment import moved
 from trialsight_training.backbones import Backbone
 from trialsight_training.calibrate import assign_folds
 from trialsight_training.detectors.detector import Defective, Good, Patches
-from trialsight_training.detectors.graph import JOINT_STRIDE, layer_maps
+from trialsight_training.detectors.graph import layer_maps, steps
 from trialsight_training.parallel import each
 from trialsight_training.store import Store
 
 T = TypeVar("T", bound=np.generic)
 
 # Patches of a layer that a detector may choose from; beyond these a random share of each picture's stands for them all.
-# A layer finer than JOINT_STRIDE has four times the cells, of which few are kept.
+# Of a layer finer than the others few are kept.
 MAX_PATCHES, MAX_FINE_PATCHES = 200_000, 50_000
 # No more copies than so many parts would have, and from so many parts on none: where parts are few they show how the
 # next one may lie, where parts are many these show it themselves, and copies would only crowd out what is real.
@@ -81,8 +81,8 @@ def study_good(
     # Tiles are many: one copy of a part shows enough.
     copies = _dealt(len(samples), min(1, augment.copies) if tiles > 1 else augment.copies)
     pictures = (len(samples) + sum(copies)) * tiles
-    most = [MAX_PATCHES if stride >= JOINT_STRIDE else MAX_FINE_PATCHES for stride in backbone.strides]
-    shares = [max(1, one // pictures) for one in most]
+    apart = steps(backbone)
+    shares = [max(1, (MAX_PATCHES if one == 1 else MAX_FINE_PATCHES) // pictures) for one in apart]
     frames = Store(len(samples) * tiles)
     layers = [Store(len(samples) * tiles) for _ in backbone.layers]
     patches: list[list[Tensor]] = [[] for _ in layers]
@@ -97,7 +97,10 @@ def study_good(
         studied = []
         for tile, *others in zip(*(cut(one, preparer) for one in (pixels, *varied)), strict=True):
             maps = _layers(backbone, np.stack([tile, *others]), sample)
-            kept = tuple(_share(one, (1 + len(others)) * share, rng) for one, share in zip(maps, shares, strict=True))
+            kept = tuple(
+                _share(one[..., ::every, ::every], (1 + len(others)) * share, rng)
+                for one, every, share in zip(maps, apart, shares, strict=True)
+            )
             studied.append(_Studied(tile, tuple(one[0] for one in maps), kept))
         return pixels, studied
 

@@ -28,6 +28,12 @@ def joint_stride(backbone: Backbone) -> int:
     return next((one for one in backbone.strides if one >= JOINT_STRIDE), backbone.strides[0])
 
 
+def steps(backbone: Backbone) -> tuple[int, ...]:
+    """Of each layer: a memory looks at every so many-th row and column, so that a finer layer has no more cells than
+    the others."""
+    return tuple(max(1, joint_stride(backbone) // stride) for stride in backbone.strides)
+
+
 def joined(layers: tuple[Tensor, ...], height_px: int) -> Tensor:
     """Layers of a frame so high to (N, C, h, w): those from JOINT_STRIDE on, brought to the finest's grid and
     concatenated. Finer ones show edges and grain, and would make four times as many cells of the others."""

@@ -6,33 +6,32 @@ import torch
 from torch import Tensor
 
 from trialsight_training.detectors.detector import Learned, Lesson, Patches
-from trialsight_training.detectors.graph import JOINT_STRIDE, Detector, Smoothing, joint_stride
+from trialsight_training.detectors.graph import Detector, Smoothing, joint_stride, steps
 from trialsight_training.detectors.held_out import fold_count, held_out_maps
 from trialsight_training.detectors.patch_memory.coreset import cover_without, greedy_cover
-from trialsight_training.detectors.patch_memory.model import Apart, Memory, PatchMemory, space_of
+from trialsight_training.detectors.patch_memory.model import Apart, Memory, PatchMemory, Plan, space_of
 from trialsight_training.detectors.patch_memory.update import grow, remembered
 from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
 
-# A layer finer than JOINT_STRIDE has four times the cells and shows little but edges and grain: a few patches tell
-# those, and a larger bank would take more of a frame's time than all other layers.
-FINE_BANK = 500
+# A layer finer than the others shows little but edges and grain: fewer patches tell those.
+FINE_BANK = 1000
 # Few parts say little of how much their scores vary: the layers' mean counts as so many parts' worth.
 PRIOR_PARTS = 40
 
 
 def learn(lesson: Lesson, progress: Progress) -> Learned:
     """From good parts alone: labelled defects are scored, not learned."""
-    patches, folds, strides = lesson.good.patches, lesson.good.folds, lesson.backbone.strides
+    patches, folds = lesson.good.patches, lesson.good.folds
     stride = joint_stride(lesson.backbone)
-    reference = strides.index(stride)
+    reference = lesson.backbone.strides.index(stride)
     size = lesson.spec.bank_size
-    sizes = [size if stride >= JOINT_STRIDE else min(size, FINE_BANK) for stride in strides]
-    with progress.task("memory", len(sizes) * (fold_count(lesson) + 1)) as step:
+    plans = [Plan(size if step == 1 else min(size, FINE_BANK), step) for step in steps(lesson.backbone)]
+    with progress.task("memory", len(plans) * (fold_count(lesson) + 1)) as step:
         if lesson.previous:
-            banks = grow(lesson.previous, patches, folds, sizes, step)
+            banks = grow(lesson.previous, patches, folds, plans, step)
         else:
-            banks = fit_banks(patches, folds, sizes, lesson.seed, step)
+            banks = fit_banks(patches, folds, plans, lesson.seed, step)
     whole, *without = zip(*banks, strict=True)
     smoothing = Smoothing(stride)
     good, defective = held_out_maps(lesson, [Apart(one, reference, smoothing) for one in without], progress)
@@ -52,7 +51,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
 
 
 def fit_banks(
-    patches: Sequence[Patches], folds: Tensor, sizes: Sequence[int], seed: int, step: Callable[[], None] = lambda: None
+    patches: Sequence[Patches], folds: Tensor, plans: Sequence[Plan], seed: int, step: Callable[[], None] = lambda: None
 ) -> list[list[Memory]]:
     """`patches`: of good parts, a layer each; `folds` (N,) the fold of each part. Of each layer the memory of all
     parts and those without each fold, which differ in what they remember alone. `step` is called after each."""
@@ -61,10 +60,14 @@ def fit_banks(
     owners = [folds[one.parts] for one in patches]
     places = range(len(points))
     covers = []
-    for cover in each(lambda place: greedy_cover(points[place], sizes[place], seed, owners[place]), places):
+    for cover in each(lambda place: greedy_cover(points[place], plans[place].size, seed, owners[place]), places):
         covers.append(cover)
         step()
-    banks = [[Memory(points[place][covers[place].chosen], spaces[place])] for place in places]
+
+    def memory(place: int, chosen: Tensor) -> Memory:
+        return Memory(points[place][chosen], spaces[place], plans[place].step)
+
+    banks = [[memory(place, covers[place].chosen)] for place in places]
 
     def without(one: tuple[int, int]) -> Tensor:
         place, fold = one
@@ -72,7 +75,7 @@ def fit_banks(
 
     wanted = [(place, fold) for place in places for fold in range(int(folds.max()) + 1)]
     for (place, _), chosen in zip(wanted, each(without, wanted), strict=True):
-        banks[place].append(Memory(points[place][chosen], spaces[place]))
+        banks[place].append(memory(place, chosen))
         step()
     return banks
 

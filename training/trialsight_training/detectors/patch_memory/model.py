@@ -3,7 +3,9 @@
 PatchCore (Roth et al., CVPR 2022, "Towards Total Recall in Industrial Anomaly Detection") has one memory of all layers
 together, brings its patches to one grid and weighs a distance by how lonely the nearest patch is among its neighbours.
 Here each layer has its own memory on its own grid, and every patch of it its own scale (as the local outlier factor
-does: Breunig et al., SIGMOD 2000), so that the search itself weighs (docs/decisions/0033-a-memory-a-layer.md).
+does: Breunig et al., SIGMOD 2000), so that the search itself weighs (docs/decisions/0033-a-memory-a-layer.md). The bank
+is searched in groups whose nearest patches are averaged: the one nearest of all lies near by chance as often as not
+(docs/decisions/0034-the-nearest-of-several-groups.md).
 """
 
 from collections.abc import Sequence
@@ -22,6 +24,8 @@ LEAST_VARIANCE = 0.01
 NEIGHBOURS, LEAST_SCALE, POWER = 5, 0.5, 1.25
 # Keeps the root's slope finite at a remembered patch; in squares of the spread.
 SMALLEST = 1e-4
+# A bank is searched in so many groups, unless they would have fewer patches than that.
+GROUPS, FEWEST = 4, 50
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,23 @@ def space_of(points: Tensor) -> Space:
     return Space(center, (stretched / spread).float().contiguous())
 
 
-class Memory(nn.Module):
-    """Distances to the nearest of `bank` (K, A) patches, each in units of its own scale.
+@dataclass(frozen=True)
+class Plan:
+    """Of a layer: how many patches are remembered, and that every `step`-th row and column is looked at."""
 
-    |z - b|² / s² is linear in (z, |z|²), so that one matrix product and a minimum are the whole search. Its rounding is
+    size: int
+    step: int = 1
+
+
+class Memory(nn.Module):
+    """Distances to `bank` (K, A) patches, each in units of its own scale: the power mean, with exponent -4, of the
+    distances to the nearest in each of a few groups. Every so many-th patch is of one group, so that each covers what
+    is good as a greedy choice does. A low exponent: where one group alone remembers a rare good patch, its word counts.
+
+    |z - b|² / s² is linear in (z, |z|²), so that a matrix product and a minimum are the whole search. Its rounding is
     that of the largest terms, which is harmless here: good patches lie 1 from the centre and some 0.5 from each other.
+
+    `step`: only every so many-th row and column of the layer is looked at.
     """
 
     shift: Tensor
@@ -62,24 +78,33 @@ class Memory(nn.Module):
     search: Tensor
     offsets: Tensor
 
-    def __init__(self, bank: Tensor, space: Space) -> None:
+    def __init__(self, bank: Tensor, space: Space, step: int = 1) -> None:
         super().__init__()
-        self.space, self.bank = space, bank
+        self.space, self.bank, self.step = space, bank, step
         weights = 1 / scales(bank).square()
         along = torch.cat([-2 * bank, torch.ones(len(bank), 1)], dim=1) * weights[:, None]
+        self.groups = max(1, min(GROUPS, len(bank) // FEWEST))
+        grouped = torch.cat([torch.arange(first, len(bank), self.groups) for first in range(self.groups)])
         self.register_buffer("shift", -space.center @ space.axes)
         self.register_buffer("axes", space.axes)
-        self.register_buffer("search", along.T.contiguous())
-        self.register_buffer("offsets", bank.square().sum(1) * weights)
+        self.register_buffer("search", along[grouped].T.contiguous())
+        self.register_buffer("offsets", (bank.square().sum(1) * weights)[grouped])
 
     def forward(self, layer: Tensor) -> Tensor:
-        """(N, C, h, w) to (N, 1, h, w) distances."""
+        """(N, C, h, w) to (N, 1, h / step, w / step) distances."""
+        layer = layer[..., :: self.step, :: self.step]
         n, c, h, w = layer.shape
         z = torch.addmm(self.shift, layer.permute(0, 2, 3, 1).reshape(n * h * w, c), self.axes)
-        z = torch.cat([z, z.square().sum(1, keepdim=True)], dim=1)
-        squares = torch.addmm(self.offsets, z, self.search).amin(1).clamp(min=0)
-        distances: Tensor = (squares + SMALLEST).sqrt().view(n, 1, h, w)
+        z = torch.cat([z, (z * z).sum(1, keepdim=True)], dim=1)
+        groups = zip(self._split(self.offsets), self._split(self.search), strict=True)
+        nearest = torch.stack([torch.addmm(offsets, z, search).amin(1) for offsets, search in groups])
+        inverse = 1 / (nearest.clamp(min=0) + SMALLEST)
+        distances: Tensor = (inverse * inverse).mean(0).rsqrt().sqrt().view(n, 1, h, w)
         return distances
+
+    def _split(self, by_patch: Tensor) -> tuple[Tensor, ...]:
+        """The last axis to that of each group."""
+        return by_patch.tensor_split(self.groups, dim=-1)
 
 
 def scales(bank: Tensor) -> Tensor:

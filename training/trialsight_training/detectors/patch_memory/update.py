@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trialsight_training.detectors.detector import Patches
-from trialsight_training.detectors.patch_memory.model import Memory, Space
+from trialsight_training.detectors.patch_memory.model import Memory, Plan, Space
 from trialsight_training.detectors.warm import under, within
 from trialsight_training.parallel import each
 
@@ -29,7 +29,7 @@ def grow(
     previous: Mapping[str, Tensor],
     patches: Sequence[Patches],
     folds: Tensor,
-    sizes: Sequence[int],
+    plans: Sequence[Plan],
     step: Callable[[], None] = lambda: None,
 ) -> list[list[Memory]]:
     """`patches`: of each layer those of the new parts; `folds` (N,) of all parts. No bank takes from its own fold.
@@ -44,13 +44,13 @@ def grow(
         layer, place = which
         kept, whole = states[layer][f"bank.{place}"], states[layer]["bank.0"]
         allowed = points[layer][owners[layer] != place - 1]
-        room = max(0, round(sizes[layer] * MOST_GROWTH * len(kept) / len(whole)) - len(kept))
+        room = max(0, round(plans[layer].size * MOST_GROWTH * len(kept) / len(whole)) - len(kept))
         return torch.cat([kept, allowed[farther(allowed, kept, room)]])
 
     banks: list[list[Memory]] = [[] for _ in states]
     wanted = [(layer, place) for layer in range(len(states)) for place in range(count)]
     for (layer, _), one in zip(wanted, each(bank, wanted), strict=True):
-        banks[layer].append(Memory(one, spaces[layer]))
+        banks[layer].append(Memory(one, spaces[layer], plans[layer].step))
         step()
     return banks
 
