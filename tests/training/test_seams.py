@@ -18,9 +18,9 @@ from trialsight_training.detectors.patch_memory import PatchMemory
 from trialsight_training.geometry import preparation_for
 
 TILE = 256
-# Side of the picture, what its neighbouring tiles then share, and what of the map's mean it may differ in the mean; how
-# much larger its steps may be. A deep layer of this trunk feels padding some 110 pixels into a tile.
-CASES = {"128 px shared": (512, 0.015, 1.1), "160 px shared": (448, 0.006, 1.01)}
+# Side of the picture, what its neighbouring tiles then share, and, in units of the map's mean, how much it may differ in
+# the mean and its steps be larger. A deep layer of this trunk feels padding some 110 pixels into a tile.
+CASES = {"128 px shared": (512, 0.015, 0.0024), "160 px shared": (448, 0.006, 0.0004)}
 
 
 @torch.no_grad()
@@ -47,7 +47,7 @@ def test_the_map_of_tiles_has_no_seams(
     for axis in (0, 1):
         where = _in_overlap(tiling, axis)
         steps = [float(np.abs(np.diff(one, axis=axis)).take(where, axis).mean()) for one in (blended, whole)]
-        assert steps[0] < step * steps[1]
+        assert steps[0] - steps[1] < step * float(whole.mean())
 
 
 def _pixels(jpeg: bytes) -> NDArray[np.uint8]:
