@@ -36,7 +36,7 @@ def plain(points: Tensor, bank: Tensor) -> Tensor:
     apart = (points.double()[:, None] - bank.double()).square().sum(2) / scales(bank).double().square()
     groups = max(1, min(GROUPS, len(bank) // FEWEST))
     nearest = torch.stack([(apart[:, first::groups].amin(1) + SMALLEST).sqrt() for first in range(groups)])
-    return nearest.pow(-4).mean(0).pow(-1 / 4)
+    return nearest.pow(-8).mean(0).pow(-1 / 8)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0], ids=["centred", "far from the origin"])

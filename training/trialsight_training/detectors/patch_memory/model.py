@@ -63,7 +63,7 @@ class Plan:
 
 
 class Memory(nn.Module):
-    """Distances to `bank` (K, A) patches, each in units of its own scale: the power mean, with exponent -4, of the
+    """Distances to `bank` (K, A) patches, each in units of its own scale: the power mean, with exponent -8, of the
     distances to the nearest in each of a few groups. Every so many-th patch is of one group, so that each covers what
     is good as a greedy choice does. A low exponent: where one group alone remembers a rare good patch, its word counts.
 
@@ -98,8 +98,12 @@ class Memory(nn.Module):
         z = torch.cat([z, (z * z).sum(1, keepdim=True)], dim=1)
         groups = zip(self._split(self.offsets), self._split(self.search), strict=True)
         nearest = torch.stack([torch.addmm(offsets, z, search).amin(1) for offsets, search in groups])
-        inverse = 1 / (nearest.clamp(min=0) + SMALLEST)
-        distances: Tensor = (inverse * inverse).mean(0).rsqrt().sqrt().view(n, 1, h, w)
+        nearest = nearest.clamp(min=0) + SMALLEST  # squares
+        least = nearest.amin(0)
+        shares = least / nearest
+        shares = shares * shares
+        mean = (shares * shares).mean(0)  # between 1 / groups and 1, however far all are
+        distances: Tensor = (least * mean.rsqrt().sqrt()).sqrt().view(n, 1, h, w)
         return distances
 
     def _split(self, by_patch: Tensor) -> tuple[Tensor, ...]:
