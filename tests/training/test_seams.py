@@ -20,7 +20,7 @@ from trialsight_training.geometry import preparation_for
 TILE = 256
 # Side of the picture, what its neighbouring tiles then share, and, in units of the map's mean, how much it may differ
 # in the mean and its steps be larger. A deep layer of this trunk feels padding some 110 pixels into a tile.
-CASES = {"128 px shared": (512, 0.015, 0.0024), "160 px shared": (448, 0.006, 0.0004)}
+CASES = {"128 px shared": (512, 0.015, 0.0022), "160 px shared": (448, 0.006, 0.00025)}
 
 
 @torch.no_grad()
