@@ -22,10 +22,14 @@ from benchmarks.service.tables import Cost, Pressed, cost_table, pressed_table, 
 from trialsight.files import remove_folder
 from trialsight.package import load_package
 
-# Small pictures, which make a server's own work weigh most, and the size of configs/training/casting.yaml.
+# Small pictures, which make a server's own work weigh most, the size of configs/training/casting.yaml, and the frame's own
+# size.
 SERVED = (
     *CASES[:2],
-    Case("casting 512×512, ResNet-18 trunk at 384 px", "casting-384", "casting", "resnet18", size_px=384),
+    *(
+        Case(f"casting 512×512, ResNet-18 trunk at {size} px", f"casting-{size}", "casting", "resnet18", size_px=size)
+        for size in (384, 512)
+    ),
 )
 CLIENTS = 2
 LAP_S = 3.0
