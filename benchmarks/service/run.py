@@ -22,8 +22,8 @@ from benchmarks.service.tables import Cost, Pressed, cost_table, pressed_table, 
 from trialsight.files import remove_folder
 from trialsight.package import load_package
 
-# Small pictures, which make a server's own work weigh most, the size of configs/training/casting.yaml, and the frame's own
-# size.
+# Small pictures, which make a server's own work weigh most, the size of configs/training/casting.yaml, and the size of
+# the frame itself.
 SERVED = (
     *CASES[:2],
     *(

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from trialsight.errors import TrialsightError
 from trialsight_training.backbones import create_backbone
+from trialsight_training.backbones.backbone import IMAGENET_MEAN, IMAGENET_STD
 from trialsight_training.torchvision_schemas import torchvision
 
 ZOO = [
@@ -18,6 +19,13 @@ ZOO = [
     ("resnet18", (), (64, 128, 256), (4, 8, 16)),
 ]
 STATE = torchvision.models.get_model("resnet18", weights=None).state_dict()
+# Batch norms that do something, as trained ones do.
+STATE |= {
+    name: torch.rand(tensor.shape, generator=torch.Generator().manual_seed(1)) + 0.5
+    for name, tensor in STATE.items()
+    if name.endswith(("running_mean", "running_var"))
+}
+FRAME = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize(("name", "layers", "channels", "strides"), ZOO)
@@ -55,8 +63,24 @@ def test_weights_load_with_or_without_head_and_prefix(tmp_path: Path, prefix: st
         torch.save({"state_dict": kept} if prefix else kept, path)
     else:
         save_file(kept, path)
-    state = create_backbone("resnet18", str(path), ("layer2", "layer3")).body.state_dict()
-    assert torch.equal(state["layer3.1.conv2.weight"], STATE["layer3.1.conv2.weight"])
+    maps = create_backbone("resnet18", str(path), ("layer2", "layer3"))(FRAME)
+    for ours, theirs in zip(maps, as_torchvision(FRAME), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def as_torchvision(frame: torch.Tensor) -> list[torch.Tensor]:
+    """Layers 2 and 3 of the network that STATE is of, its batch norms of their own."""
+    model = torchvision.models.get_model("resnet18", weights=None).eval()
+    model.load_state_dict(STATE)
+    x = (frame - torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)) / torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
+    maps = []
+    with torch.no_grad():
+        for name, part in model.named_children():
+            x = part(x)
+            maps += [x] if name in ("layer2", "layer3") else []
+            if name == "layer3":
+                return maps
+    raise AssertionError("a ResNet has a layer 3")
 
 
 def broken_weights(path: Path, fault: str) -> None:

@@ -20,6 +20,7 @@ from trialsight_training.distil.loss import FLOOR, distance, unexplained
 from trialsight_training.distil.pictures import Crops, Pool
 from trialsight_training.distil.run import Outcome, Progress, Settings, distil, learning_rate_share
 from trialsight_training.distil.textures import texture
+from trialsight_training.torchvision_schemas import torchvision
 
 TINY = Shape(stem=4, stride4=4, stride8=8, stride16=8, blocks4=0, blocks8=1, blocks16=1, hidden8=8, hidden16=8)
 STEPS = Settings(minutes=60, batch=2, max_steps=2, helpers=0)
@@ -185,8 +186,7 @@ def test_unfolding_is_the_opposite_of_folding() -> None:
 def test_the_command_writes_a_student_that_loads_and_tells_mlflow(photographs: Path, tmp_path: Path) -> None:
     from trialsight_training.backbones.shipped import load
 
-    trunk = create_backbone("resnet18", "random", ("layer2", "layer3"))
-    torch.save(trunk.body.state_dict(), tmp_path / "trunk.pth")
+    torch.save(torchvision.models.get_model("resnet18", weights=None).state_dict(), tmp_path / "trunk.pth")
     out = tmp_path / "student.safetensors"
     command = [
         *(sys.executable, "-m", "trialsight_training.distil", "--images", photographs),

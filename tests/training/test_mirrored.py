@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trialsight_training.backbones.backbone import Backbone
-from trialsight_training.detectors.graph import joined, layer_maps
+from trialsight_training.detectors.graph import patch_features
 from trialsight_training.detectors.labels import UNKNOWN, widened
 from trialsight_training.detectors.mirrored import MOST, Shown, with_mirrored
 from trialsight_training.progress import Progress
@@ -26,7 +26,7 @@ def shown(parts: int) -> tuple[Shown, Tensor]:
     """Parts whose frames are told apart by their pixels, each marked in one corner; and the frames."""
     frames = torch.randint(256, (parts, 32, 48, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        maps = joined(layer_maps(BACKBONE, frames), 32)
+        maps = patch_features(BACKBONE, frames)
     marks = torch.zeros(parts, 1, 4, 6)
     marks[:, :, 0, 0] = 1
     return with_mirrored(BACKBONE, frames, maps, marks, 0, Progress(silent=True)), frames
@@ -36,7 +36,7 @@ def test_what_is_drawn_is_the_part_or_a_picture_of_its_mirror_image() -> None:
     parts, frames = shown(3)
     flips: list[list[int]] = [[], [2], [1], [1, 2]]
     with torch.no_grad():
-        pictures = {str(way): joined(layer_maps(BACKBONE, frames[1:2].flip(way)), 32)[0] for way in flips}
+        pictures = {str(way): patch_features(BACKBONE, frames[1:2].flip(way))[0] for way in flips}
     corners = {str(way): (-1 if 1 in way else 0, -1 if 2 in way else 0) for way in flips}
     met = set()
     maps, marks = parts.drawn(40, torch.tensor([1]), torch.Generator().manual_seed(0))

@@ -11,7 +11,7 @@ from trialsight.recipe import Augment, DetectorSpec
 from trialsight_training.backbones.backbone import Backbone
 from trialsight_training.detectors import discriminator, pasted
 from trialsight_training.detectors.detector import Defective, Good, Lesson, Patches
-from trialsight_training.detectors.graph import joined, layer_maps
+from trialsight_training.detectors.graph import Layers, joined, layer_maps
 from trialsight_training.detectors.pasted import COPIES, pasted_copies
 from trialsight_training.detectors.synthetic import Pixels, blemish
 from trialsight_training.progress import Progress
@@ -50,14 +50,14 @@ def with_spot(frames: Tensor, tone: int, side: int) -> tuple[Tensor, tuple[Tenso
     return frames, tuple(masks)
 
 
-def layers(frames: Tensor) -> tuple[Tensor, ...]:
+def layers(frames: Tensor) -> Layers:
     with torch.no_grad():
         return layer_maps(BACKBONE, frames)
 
 
 def lesson(good: Tensor, folds: Tensor, defects: Tensor, masks: tuple[Tensor, ...], steps: int = 60) -> Lesson:
     maps = layers(good)
-    seen = Good(good, maps, tuple(Patches.of([one.flatten(1).T for one in layer]) for layer in maps), folds)
+    seen = Good(good, maps, tuple(Patches.of([one.flatten(1).T for one in layer]) for layer in maps.maps), folds)
     wrong = Defective(defects, layers(defects), masks, ("spot",) * len(masks), torch.arange(len(masks)) % 3)
     return Lesson(BACKBONE, seen, wrong, DetectorSpec(name="discriminator", steps=steps), Augment(), 0)
 
@@ -69,7 +69,7 @@ def bright() -> tuple[Tensor, tuple[Tensor, ...]]:
 def test_a_copy_differs_from_its_part_most_where_it_is_marked() -> None:
     good = parts(5)
     with torch.no_grad():
-        plain = joined(layers(good), SIDE)
+        plain = joined(layers(good))
     copies = pasted_copies(lesson(good, torch.arange(5) % 3, *bright()), QUIET)
     assert copies.parts.bincount().tolist() == [COPIES] * 5
     differs = (copies.maps.float() - plain[copies.parts]).abs().amax(1).flatten(1)

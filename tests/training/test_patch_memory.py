@@ -61,15 +61,6 @@ def test_what_one_group_alone_remembers_is_still_near_and_what_all_do_nearer() -
     assert once < known < never
 
 
-def test_a_step_looks_at_every_so_many_th_row_and_column() -> None:
-    points = torch.randn(60, 16, generator=torch.Generator().manual_seed(0))
-    space = space_of(points)
-    layer = torch.randn(2, 16, 6, 8, generator=torch.Generator().manual_seed(1))
-    whole, stepped = (Memory(space(points), space, step)(layer) for step in (1, 2))
-    assert stepped.shape == (2, 1, 3, 4)
-    torch.testing.assert_close(stepped, whole[..., ::2, ::2])
-
-
 def test_a_remembered_patch_is_at_next_to_no_distance_and_never_not_a_number() -> None:
     points = torch.randn(50, 16)
     space = space_of(points)

@@ -34,7 +34,7 @@ def test_the_map_of_tiles_has_no_seams(
     simulator = Simulator(seed=1, size_px=side)
     known, picture = (_pixels(simulator.good(index).jpeg) for index in range(2))
     tiles = np.stack(list(tiling.cut(known)))  # what a model of tiles learns from
-    layers = layer_maps(backbone, torch.from_numpy(tiles))
+    layers = layer_maps(backbone, torch.from_numpy(tiles)).maps
     mapper = remembering(backbone, [layer.permute(0, 2, 3, 1).flatten(0, 2)[::13] for layer in layers])
 
     def seen(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from trialsight.tiles import mean_direction
 from trialsight_datasets.sample import Sample
 from trialsight_training.backbones import Backbone, create_backbone
 from trialsight_training.detectors.detector import Defective, Good, Lesson, Patches
-from trialsight_training.detectors.graph import Detector, embed
+from trialsight_training.detectors.graph import Detector, Layers, embed
 from trialsight_training.detectors.pasted import with_pasted
 from trialsight_training.detectors.table import DETECTORS
 from trialsight_training.detectors.warm import knows
@@ -141,7 +141,7 @@ def _with_new(
     """What the state knows with what it doesn't; the good parts' patches are those of the new ones alone."""
     old, folds = previous.good, int(previous.good.folds.max()) + 1
     health = previous.health
-    nothing = tuple(Patches(torch.empty(0, one.shape[1]), torch.empty(0, dtype=torch.long)) for one in old.layers)
+    nothing = tuple(Patches(torch.empty(0, one.shape[1]), torch.empty(0, dtype=torch.long)) for one in old.layers.maps)
     seen = replace(old, patches=nothing)
     if good:
         new, measured = lot.good(good)
@@ -171,8 +171,8 @@ def _together(old: Defective, new: Defective) -> Defective:
     )
 
 
-def _both(old: tuple[Tensor, ...], new: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(torch.cat(pair) for pair in zip(old, new, strict=True))
+def _both(old: Layers, new: Layers) -> Layers:
+    return Layers(tuple(torch.cat(pair) for pair in zip(old.maps, new.maps, strict=True)), old.joint)
 
 
 def _scores(maps: Tensor, recipe: Recipe, preparer: Preparer) -> tuple[float, ...]:
@@ -197,7 +197,5 @@ def _mask(recipe: Recipe, preparer: Preparer, map_shape: tuple[int, int]) -> Ten
 
 def _embeddings(good: Good, tiles: int) -> NDArray[np.float32]:
     """(N, C) a part, from what its `tiles` look like, which may lie on disk."""
-    height_px = good.frames.shape[1]
-    layers = zip(*(torch.split(one, 1) for one in good.layers), strict=True)
-    embeddings = torch.cat([embed(one, height_px) for one in layers]).numpy()
+    embeddings = torch.cat([embed(good.layers.of(part)) for part in range(len(good.frames))]).numpy()
     return np.stack([mean_direction(embeddings[start : start + tiles]) for start in range(0, len(embeddings), tiles)])

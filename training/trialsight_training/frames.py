@@ -20,7 +20,7 @@ from trialsight_training.augment import moved
 from trialsight_training.backbones import Backbone
 from trialsight_training.calibrate import assign_folds
 from trialsight_training.detectors.detector import Defective, Good, Patches
-from trialsight_training.detectors.graph import layer_maps, steps
+from trialsight_training.detectors.graph import Layers, joint_layers, layer_maps
 from trialsight_training.parallel import each
 from trialsight_training.store import Store
 
@@ -81,8 +81,9 @@ def study_good(
     # Tiles are many: one copy of a part shows enough.
     copies = _dealt(len(samples), min(1, augment.copies) if tiles > 1 else augment.copies)
     pictures = (len(samples) + sum(copies)) * tiles
-    apart = steps(backbone)
-    shares = [max(1, (MAX_PATCHES if one == 1 else MAX_FINE_PATCHES) // pictures) for one in apart]
+    joint = joint_layers(backbone)
+    most = (MAX_PATCHES if place in joint else MAX_FINE_PATCHES for place in range(len(backbone.layers)))
+    shares = [max(1, one // pictures) for one in most]
     frames = Store(len(samples) * tiles)
     layers = [Store(len(samples) * tiles) for _ in backbone.layers]
     patches: list[list[Tensor]] = [[] for _ in layers]
@@ -97,10 +98,7 @@ def study_good(
         studied = []
         for tile, *others in zip(*(cut(one, preparer) for one in (pixels, *varied)), strict=True):
             maps = _layers(backbone, np.stack([tile, *others]), sample)
-            kept = tuple(
-                _share(one[..., ::every, ::every], (1 + len(others)) * share, rng)
-                for one, every, share in zip(maps, apart, shares, strict=True)
-            )
+            kept = tuple(_share(one, (1 + len(others)) * share, rng) for one, share in zip(maps, shares, strict=True))
             studied.append(_Studied(tile, tuple(one[0] for one in maps), kept))
         return pixels, studied
 
@@ -120,8 +118,8 @@ def study_good(
             "photograph different parts; a frozen camera or a copied file looks like this",
         )
     part_folds = assign_folds(len(samples), folds, seed).repeat_interleave(tiles)
-    known = tuple(layer.all() for layer in layers), tuple(Patches.of(one) for one in patches)
-    return Good(frames.all(), *known, part_folds), tuple(health)
+    seen_layers = Layers(tuple(layer.all() for layer in layers), joint)
+    return Good(frames.all(), seen_layers, tuple(Patches.of(one) for one in patches), part_folds), tuple(health)
 
 
 def study_defective(
@@ -162,7 +160,8 @@ def study_defective(
             masks += marks
         step()
     labels = tuple(label for label in taken for _ in range(tiles))
-    known = _stacked(layers) if layers else tuple(torch.empty(0, one, 1, 1) for one in backbone.channels)
+    maps = _stacked(layers) if layers else tuple(torch.empty(0, one, 1, 1) for one in backbone.channels)
+    known = Layers(maps, joint_layers(backbone))
     part_folds = _folds_by_class(taken, folds, seed).repeat_interleave(tiles)
     return Defective(torch.cat(frames), known, tuple(masks), labels, part_folds)
 
@@ -191,7 +190,7 @@ def _share(maps: Tensor, count: int, rng: np.random.Generator) -> Tensor:
 
 
 def _layers(backbone: Backbone, pixels: NDArray[np.uint8], sample: Sample) -> tuple[Tensor, ...]:
-    maps = layer_maps(backbone, torch.from_numpy(pixels))
+    maps = layer_maps(backbone, torch.from_numpy(pixels)).maps
     if not all(bool(torch.isfinite(one).all()) for one in maps):
         raise TrialsightError(
             f"{sample.path}: backbone {backbone.name} gives features that are no numbers",

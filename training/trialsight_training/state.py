@@ -19,8 +19,9 @@ from trialsight.files import sha256_of, write_atomic
 from trialsight.health import Health
 from trialsight_datasets.sample import Sample
 from trialsight_training.detectors.detector import Defective, Good
+from trialsight_training.detectors.graph import Layers
 
-FORMAT = "3"
+FORMAT = "4"
 # Beyond this, tiles of large frames as a rule, nothing is kept, and more parts mean starting over.
 MOST_BYTES = 1 << 30
 
@@ -62,8 +63,8 @@ def save_state(state: State, path: Path) -> bool:
         "health": torch.tensor([list(vars(one).values()) for one in state.health], dtype=torch.float64),
         "defective.frames": defective.frames,
         "defective.folds": defective.folds,
-        **{f"good.layers.{place}": one.half() for place, one in enumerate(good.layers)},
-        **{f"defective.layers.{place}": one.half() for place, one in enumerate(defective.layers)},
+        **{f"good.layers.{place}": one.half() for place, one in enumerate(good.layers.maps)},
+        **{f"defective.layers.{place}": one.half() for place, one in enumerate(defective.layers.maps)},
         **{f"mask.{place}": mask for place, mask in enumerate(defective.masks) if mask is not None},
         **{f"detector.{name}": tensor for name, tensor in state.tensors.items()},
     }
@@ -74,6 +75,7 @@ def save_state(state: State, path: Path) -> bool:
         "graph_sha256": state.graph_sha256,
         "learned": json.dumps(state.learned),
         "labels": json.dumps(defective.labels),
+        "joint": json.dumps(good.layers.joint),
     }
     write_atomic(path, as_bytes({name: one.contiguous().clone() for name, one in tensors.items()}, words))
     return True
@@ -93,14 +95,14 @@ def load_state(package: Path, graph_sha256: str) -> State:
             raise TrialsightError(f"{path} was left by another version of Trialsight", remedy)
         if words["graph_sha256"] != graph_sha256:
             raise TrialsightError(f"{path} belongs to another model than {package}", remedy)
-        labels = tuple(json.loads(words["labels"]))
+        labels, joint = tuple(json.loads(words["labels"])), tuple(json.loads(words["joint"]))
         return State(
             learned=json.loads(words["learned"]),
-            good=Good(found["good.frames"], _layers(found, "good"), (), found["good.folds"]),
+            good=Good(found["good.frames"], _layers(found, "good", joint), (), found["good.folds"]),
             health=tuple(Health(*row) for row in found["health"].tolist()),
             defective=Defective(
                 found["defective.frames"],
-                _layers(found, "defective"),
+                _layers(found, "defective", joint),
                 tuple(found.get(f"mask.{place}") for place in range(len(labels))),
                 labels,
                 found["defective.folds"],
@@ -112,9 +114,9 @@ def load_state(package: Path, graph_sha256: str) -> State:
         raise TrialsightError(f"{path} can't be read: {error}", remedy) from error
 
 
-def _layers(found: dict[str, Tensor], kind: str) -> tuple[Tensor, ...]:
+def _layers(found: dict[str, Tensor], kind: str, joint: tuple[int, ...]) -> Layers:
     count = sum(name.startswith(f"{kind}.layers.") for name in found)
-    return tuple(found[f"{kind}.layers.{place}"].float() for place in range(count))
+    return Layers(tuple(found[f"{kind}.layers.{place}"].float() for place in range(count)), joint)
 
 
 def unlearned(samples: Sequence[Sample], state: State) -> list[Sample]:

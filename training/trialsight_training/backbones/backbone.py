@@ -15,7 +15,7 @@ class Backbone(nn.Module):
     """
 
     mean: Tensor
-    std: Tensor
+    scale: Tensor
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Backbone(nn.Module):
         self.layers = layers
         self.body = body.eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", 1 / torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         with torch.no_grad():
             maps = self(torch.zeros(1, 3, 128, 128))
         self.channels = tuple(int(one.shape[1]) for one in maps)
@@ -38,5 +38,5 @@ class Backbone(nn.Module):
 
     def forward(self, frame: Tensor) -> tuple[Tensor, ...]:
         """(N, 3, H, W) float32 RGB in 0..1 to one (N, C, H / stride, W / stride) map a layer."""
-        maps = self.body((frame - self.mean) / self.std)
+        maps = self.body((frame - self.mean) * self.scale)
         return tuple(maps.values()) if isinstance(maps, dict) else tuple(maps)

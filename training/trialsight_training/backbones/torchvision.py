@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.fx import GraphModule, Node
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from trialsight.errors import TrialsightError
 from trialsight_training.backbones.backbone import Backbone
@@ -26,7 +28,23 @@ def create_torchvision(name: str, weights: str, layers: tuple[str, ...], seed: i
         initialise(body, seed)
     elif weights != "hub":
         load_weights(body, Path(weights).expanduser())
-    return Backbone(name, layers, body)
+    return Backbone(name, layers, _faster(body))
+
+
+def _faster(body: GraphModule) -> nn.Module:
+    """Batch norms folded into the convolutions before them, channels last in memory: three quarters of the time."""
+    graph, modules = body.graph, dict(body.named_modules())
+    for node in list(graph.nodes):
+        norm, before = modules.get(str(node.target)), node.args[0] if node.args else None
+        if not isinstance(norm, nn.BatchNorm2d) or not isinstance(before, Node) or len(before.users) > 1:
+            continue
+        convolution = modules.get(str(before.target))
+        if isinstance(convolution, nn.Conv2d):
+            body.set_submodule(str(before.target), fuse_conv_bn_eval(convolution, norm))
+            node.replace_all_uses_with(before)
+            graph.erase_node(node)
+    # A module of its own: what torchvision cuts has a second graph, for training, which would miss its norms.
+    return GraphModule(body, graph).to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]
 
 
 def initialise(body: nn.Module, seed: int) -> None:
@@ -70,11 +88,11 @@ def _build(name: str, weights: str, seed: int) -> nn.Module:
     return model.eval()
 
 
-def _cut(name: str, model: nn.Module, layers: tuple[str, ...]) -> nn.Module:
+def _cut(name: str, model: nn.Module, layers: tuple[str, ...]) -> GraphModule:
     from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
     try:
-        body: nn.Module = create_feature_extractor(model, return_nodes={layer: layer for layer in layers})
+        body: GraphModule = create_feature_extractor(model, return_nodes={layer: layer for layer in layers})
     except ValueError as error:
         _, names = get_graph_node_names(model)
         known = sorted({".".join(node.split(".")[:2]) for node in names if "." in node or node.startswith("layer")})

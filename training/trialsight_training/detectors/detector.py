@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trialsight.recipe import Augment, DetectorSpec
 from trialsight_training.backbones import Backbone
-from trialsight_training.detectors.graph import Detector, joined
+from trialsight_training.detectors.graph import Detector, Layers, joined
 from trialsight_training.progress import Progress
 from trialsight_training.store import Store
 
@@ -30,19 +30,19 @@ class Patches:
 
 @dataclass(frozen=True)
 class Good:
-    """N good parts as the model sees them. `frames` (N, H, W, 3) uint8 RGB. `layers`: (N, C, h, w) of each layer of
-    the backbone. `patches`: of each layer a random share of the parts' cells and of augmented copies'; of an update's
+    """N good parts as the model sees them. `frames` (N, H, W, 3) uint8 RGB. `layers` of the backbone.
+    `patches`: of each layer a random share of the parts' cells and of augmented copies'; of an update's
     parts only those of the new ones. `folds` (N,) from 0."""
 
     frames: Tensor
-    layers: tuple[Tensor, ...]
+    layers: Layers
     patches: tuple[Patches, ...]
     folds: Tensor
 
     @cached_property
     def features(self) -> Tensor:
         """(N, C, h, w): the layers joined."""
-        return _joined(self.layers, self.frames)
+        return _joined(self.layers)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Defective:
     """
 
     frames: Tensor
-    layers: tuple[Tensor, ...]
+    layers: Layers
     masks: tuple[Tensor | None, ...]
     labels: tuple[str, ...]
     folds: Tensor
@@ -64,7 +64,7 @@ class Defective:
     @cached_property
     def features(self) -> Tensor:
         """(M, C, h, w): the layers joined."""
-        return _joined(self.layers, self.frames)
+        return _joined(self.layers)
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,15 @@ class Learned:
     state: dict[str, Tensor] = field(default_factory=dict)
 
 
-def _joined(layers: tuple[Tensor, ...], frames: Tensor) -> Tensor:
+def _joined(layers: Layers) -> Tensor:
     """Part by part, since they may lie on disk, as what comes of them may."""
-    parts = len(layers[0])
+    parts = len(layers.maps[0])
     if not parts:
-        return joined(layers, frames.shape[1])
+        return joined(layers)
     store = Store(parts)
     with torch.no_grad():
         for index in range(parts):
-            store.add(joined(tuple(one[index : index + 1] for one in layers), frames.shape[1])[0])
+            store.add(joined(layers.of(index))[0])
     return store.all()
 
 

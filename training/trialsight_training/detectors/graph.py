@@ -1,6 +1,7 @@
 """The graph that every detector exports, and the parts that detectors share. All of it becomes ONNX."""
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,45 +18,56 @@ SIGMA_PX = 6.0
 JOINT_STRIDE = 8
 
 
-def layer_maps(backbone: Backbone, frame: Tensor) -> tuple[Tensor, ...]:
-    """(N, H, W, 3) uint8 RGB to (N, C, h, w) a layer, each on its own grid and averaged over 3x3 neighbours."""
-    maps = backbone(frame.permute(0, 3, 1, 2).float() / 255)
-    return tuple(F.avg_pool2d(one, 3, stride=1, padding=1) for one in maps)
+class Layers(NamedTuple):
+    """What a backbone sees of N pictures: `maps`, (N, C, h, w) of each layer. `joint`: the numbers of those that
+    `joined` joins."""
+
+    maps: tuple[Tensor, ...]
+    joint: tuple[int, ...]
+
+    def of(self, picture: int) -> "Layers":
+        """Of one of the pictures alone."""
+        return Layers(tuple(one[picture : picture + 1] for one in self.maps), self.joint)
+
+
+def layer_maps(backbone: Backbone, frame: Tensor) -> Layers:
+    """(N, H, W, 3) uint8 RGB to its layers, each on its own grid and averaged over 3x3 neighbours. Of a finer one than
+    are joined every so many-th row and column is looked at, so that it has no more cells than the others."""
+    maps = backbone(frame.permute(0, 3, 1, 2).float() * (1 / 255))
+    steps = (max(1, joint_stride(backbone) // stride) for stride in backbone.strides)
+    pooled = (F.avg_pool2d(one, 3, stride=step, padding=1) for one, step in zip(maps, steps, strict=True))
+    return Layers(tuple(pooled), joint_layers(backbone))
+
+
+def joint_layers(backbone: Backbone) -> tuple[int, ...]:
+    """The numbers of the layers from JOINT_STRIDE on, or of all where all are finer."""
+    coarse = (place for place, stride in enumerate(backbone.strides) if stride >= JOINT_STRIDE)
+    return tuple(coarse) or tuple(range(len(backbone.strides)))
 
 
 def joint_stride(backbone: Backbone) -> int:
     """Input pixels a cell of what `joined` gives."""
-    return next((one for one in backbone.strides if one >= JOINT_STRIDE), backbone.strides[0])
+    return backbone.strides[joint_layers(backbone)[0]]
 
 
-def steps(backbone: Backbone) -> tuple[int, ...]:
-    """Of each layer: a memory looks at every so many-th row and column, so that a finer layer has no more cells than
-    the others."""
-    return tuple(max(1, joint_stride(backbone) // stride) for stride in backbone.strides)
-
-
-def joined(layers: tuple[Tensor, ...], height_px: int) -> Tensor:
-    """Layers of a frame so high to (N, C, h, w): those from JOINT_STRIDE on, brought to the finest's grid and
-    concatenated. Finer ones show edges and grain, and would make four times as many cells of the others."""
-    coarse = _coarse(layers, height_px)
-    grid = coarse[0].shape[-2:]
-    others = [F.interpolate(one, size=grid, mode="bilinear", align_corners=False) for one in coarse[1:]]
-    return torch.cat([coarse[0], *others], dim=1)
+def joined(layers: Layers) -> Tensor:
+    """(N, C, h, w): the joint layers, brought to the grid of the first and concatenated. Finer ones show edges and
+    grain, and would make four times as many cells of the others."""
+    first, *others = (layers.maps[place] for place in layers.joint)
+    grid = first.shape[-2:]
+    large = [F.interpolate(one, size=grid, mode="bilinear", align_corners=False) for one in others]
+    return torch.cat([first, *large], dim=1)
 
 
 def patch_features(backbone: Backbone, frame: Tensor) -> Tensor:
     """(N, H, W, 3) uint8 RGB to (N, C, h, w): its layers, joined."""
-    return joined(layer_maps(backbone, frame), frame.shape[1])
+    return joined(layer_maps(backbone, frame))
 
 
-def embed(layers: tuple[Tensor, ...], height_px: int) -> Tensor:
-    """Layers of a frame so high to (N, C): the means over the picture of those that `joined` joins, at unit length."""
-    means = [one.mean(dim=(2, 3)) for one in _coarse(layers, height_px)]
+def embed(layers: Layers) -> Tensor:
+    """(N, C): the joint layers' means over the picture, at unit length."""
+    means = [layers.maps[place].mean(dim=(2, 3)) for place in layers.joint]
     return F.normalize(torch.cat(means, dim=1), dim=1)
-
-
-def _coarse(layers: tuple[Tensor, ...], height_px: int) -> tuple[Tensor, ...]:
-    return tuple(one for one in layers if height_px // one.shape[2] >= JOINT_STRIDE) or layers
 
 
 class Smoothing(nn.Module):
@@ -88,8 +100,8 @@ class Smoothing(nn.Module):
 class Mapper(nn.Module):
     """What differs between detectors: the layers' maps and, for some, the frame itself, to the defect map."""
 
-    def forward(self, layers: tuple[Tensor, ...], frame: Tensor) -> Tensor:
-        """(N, C, h, w) of each layer and uint8 (N, H, W, 3) RGB to (N, h', w')."""
+    def forward(self, layers: Layers, frame: Tensor) -> Tensor:
+        """The layers and uint8 (N, H, W, 3) RGB to (N, h', w')."""
         raise NotImplementedError
 
 
@@ -115,5 +127,5 @@ class Detector(nn.Module):
         and with a namer `class_map` float32 (N, K, h', w')."""
         layers = layer_maps(self.backbone, frame)
         defect_map = self.mapper(layers, frame)
-        found = (defect_map, defect_map.amax(dim=(1, 2)), embed(layers, frame.shape[1]))
-        return found if self.namer is None else (*found, self.namer(joined(layers, frame.shape[1])))
+        found = (defect_map, defect_map.amax(dim=(1, 2)), embed(layers))
+        return found if self.namer is None else (*found, self.namer(joined(layers)))

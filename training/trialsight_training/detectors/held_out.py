@@ -43,8 +43,7 @@ def held_out_maps(lesson: Lesson, mappers: Sequence[Mapper], progress: Progress)
 
 def _map(mapper: Mapper, parts: Good | Defective, index: int) -> Tensor:
     """(1, h, w); one by one, since the parts may lie on disk."""
-    one = slice(index, index + 1)
-    defect_map: Tensor = mapper(tuple(layer[one] for layer in parts.layers), parts.frames[one])
+    defect_map: Tensor = mapper(parts.layers.of(index), parts.frames[index : index + 1])
     return defect_map
 
 

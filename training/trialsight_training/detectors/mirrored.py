@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trialsight_training.backbones import Backbone
-from trialsight_training.detectors.graph import joined, layer_maps
+from trialsight_training.detectors.graph import patch_features
 from trialsight_training.detectors.labels import draw
 from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
@@ -67,4 +67,4 @@ def _mirrored(backbone: Backbone, frame: Tensor) -> Tensor:
     """(H, W, 3) to (3, C, h, w)."""
     picture = frame.permute(2, 0, 1)
     views = torch.stack([picture.flip(way) for way in WAYS]).permute(0, 2, 3, 1)
-    return joined(layer_maps(backbone, views), len(frame)).half()
+    return patch_features(backbone, views).half()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trialsight_training.backbones import Backbone
 from trialsight_training.detectors.detector import Defective, Lesson
-from trialsight_training.detectors.graph import joined, layer_maps
+from trialsight_training.detectors.graph import Layers, layer_maps, patch_features
 from trialsight_training.detectors.labels import covered, draw, widened
 from trialsight_training.detectors.synthetic import blemish
 from trialsight_training.parallel import each
@@ -48,10 +48,10 @@ def with_pasted(lesson: Lesson, progress: Progress) -> Lesson:
             frames.append(frame)
             masks.append(mask)
             with torch.no_grad():
-                maps.append(layer_maps(lesson.backbone, frame[None]))
+                maps.append(layer_maps(lesson.backbone, frame[None]).maps)
             step()
     labels = ("pasted",) * len(frames)
-    layers = tuple(torch.cat(one) for one in zip(*maps, strict=True))
+    layers = Layers(tuple(torch.cat(one) for one in zip(*maps, strict=True)), good.layers.joint)
     defective = Defective(torch.stack(frames), layers, tuple(masks), labels, good.folds)
     return replace(lesson, defective=defective)
 
@@ -85,5 +85,5 @@ def _blemished(
 def _seen(backbone: Backbone, blemished: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """A frame and its mask to (C, h, w) and (1, h, w)."""
     frame, mask = blemished
-    maps = joined(layer_maps(backbone, frame[None]), len(frame))[0]
+    maps = patch_features(backbone, frame[None])[0]
     return maps.half(), widened(covered(mask[None, None], (maps.shape[1], maps.shape[2])))[0]

@@ -7,7 +7,7 @@ CVPR 2022, "Catching Both Gray and Black Swans: Open-set Supervised Anomaly Dete
 import torch
 from torch import Tensor, nn
 
-from trialsight_training.detectors.graph import Mapper
+from trialsight_training.detectors.graph import Layers, Mapper
 
 
 class Fusion(Mapper):
@@ -27,7 +27,7 @@ class Fusion(Mapper):
         self.head = head
         self.weight = weight
 
-    def forward(self, layers: tuple[Tensor, ...], frame: Tensor) -> Tensor:
+    def forward(self, layers: Layers, frame: Tensor) -> Tensor:
         bases = [base(layers, frame) for base in self.bases]
         return self.join(bases, None if self.head is None else self.head(layers, frame))
 

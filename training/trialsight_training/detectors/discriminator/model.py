@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from trialsight_training.detectors.graph import Mapper, Smoothing, joined
+from trialsight_training.detectors.graph import Layers, Mapper, Smoothing, joined
 from trialsight_training.detectors.labels import evidence
 
 HIDDEN = 64
@@ -45,8 +45,8 @@ class Discriminator(Mapper):
         self.heads = nn.ModuleList(heads)
         self.smoothing = smoothing
 
-    def forward(self, layers: tuple[Tensor, ...], frame: Tensor) -> Tensor:
-        features = joined(layers, frame.shape[1])
+    def forward(self, layers: Layers, _frame: Tensor) -> Tensor:
+        features = joined(layers)
         found = torch.cat([evidence(head(features)) for head in self.heads], dim=1)
         defect_map: Tensor = self.smoothing(found.mean(1, keepdim=True))[:, 0]
         return defect_map

@@ -9,7 +9,7 @@ components (Tipping & Bishop 1999): each place keeps a mean and a variance for e
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trialsight_training.detectors.graph import Mapper, Smoothing, joined
+from trialsight_training.detectors.graph import Layers, Mapper, Smoothing, joined
 
 
 class Spread(nn.Module):
@@ -51,6 +51,6 @@ class Gaussian(Mapper):
         self.spread = spread
         self.smoothing = smoothing
 
-    def forward(self, layers: tuple[Tensor, ...], frame: Tensor) -> Tensor:
-        defect_map: Tensor = self.smoothing(self.spread(joined(layers, frame.shape[1])))[:, 0]
+    def forward(self, layers: Layers, _frame: Tensor) -> Tensor:
+        defect_map: Tensor = self.smoothing(self.spread(joined(layers)))[:, 0]
         return defect_map

@@ -1,12 +1,13 @@
 """Each layer's patches of good parts to a bank and to one without each calibration fold; then what a layer weighs."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from trialsight_training.detectors.detector import Learned, Lesson, Patches
-from trialsight_training.detectors.graph import Detector, Smoothing, joint_stride, steps
+from trialsight_training.detectors.graph import Detector, Smoothing, joint_stride
 from trialsight_training.detectors.held_out import fold_count, held_out_maps
 from trialsight_training.detectors.patch_memory.coreset import cover_without, greedy_cover
 from trialsight_training.detectors.patch_memory.model import Apart, Memory, PatchMemory, Plan, space_of
@@ -14,8 +15,8 @@ from trialsight_training.detectors.patch_memory.update import grow, remembered
 from trialsight_training.parallel import each
 from trialsight_training.progress import Progress
 
-# A layer finer than the others shows little but edges and grain: fewer patches tell those.
-FINE_BANK = 1000
+# A layer finer than the others shows little but edges and grain: fewer patches and directions tell those.
+FINE = Plan(size=1000, axes=48)
 # Few parts say little of how much their scores vary: the layers' mean counts as so many parts' worth.
 PRIOR_PARTS = 40
 
@@ -25,8 +26,9 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     patches, folds = lesson.good.patches, lesson.good.folds
     stride = joint_stride(lesson.backbone)
     reference = lesson.backbone.strides.index(stride)
-    size = lesson.spec.bank_size
-    plans = [Plan(size if step == 1 else min(size, FINE_BANK), step) for step in steps(lesson.backbone)]
+    usual = Plan(lesson.spec.bank_size)
+    fine = replace(FINE, size=min(FINE.size, usual.size))
+    plans = [usual if one >= stride else fine for one in lesson.backbone.strides]
     with progress.task("memory", len(plans) * (fold_count(lesson) + 1)) as step:
         if lesson.previous:
             banks = grow(lesson.previous, patches, folds, plans, step)
@@ -55,7 +57,7 @@ def fit_banks(
 ) -> list[list[Memory]]:
     """`patches`: of good parts, a layer each; `folds` (N,) the fold of each part. Of each layer the memory of all
     parts and those without each fold, which differ in what they remember alone. `step` is called after each."""
-    spaces = list(each(space_of, (one.points for one in patches)))
+    spaces = list(each(lambda one: space_of(one[0].points, one[1].axes), zip(patches, plans, strict=True)))
     points = [space(one.points) for space, one in zip(spaces, patches, strict=True)]
     owners = [folds[one.parts] for one in patches]
     places = range(len(points))
@@ -65,7 +67,7 @@ def fit_banks(
         step()
 
     def memory(place: int, chosen: Tensor) -> Memory:
-        return Memory(points[place][chosen], spaces[place], plans[place].step)
+        return Memory(points[place][chosen], spaces[place])
 
     banks = [[memory(place, covers[place].chosen)] for place in places]
 

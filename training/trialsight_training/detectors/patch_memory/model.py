@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trialsight_training.detectors.graph import Mapper, Smoothing
+from trialsight_training.detectors.graph import Layers, Mapper, Smoothing
 
 AXES = 64
 # A direction's share of the widest one's variance below which it is no longer stretched: it would be noise.
@@ -29,6 +29,14 @@ GROUPS, FEWEST = 4, 50
 
 
 @dataclass(frozen=True)
+class Plan:
+    """Of a layer: how many patches are remembered, and in how many directions they are told apart, at most."""
+
+    size: int
+    axes: int = AXES
+
+
+@dataclass(frozen=True)
 class Space:
     """Where a layer's distances are taken: (x - `center`) @ `axes`. `center` (C,), `axes` (C, A)."""
 
@@ -40,26 +48,18 @@ class Space:
         return (points - self.center) @ self.axes
 
 
-def space_of(points: Tensor) -> Space:
-    """Good patches (n, C) to the AXES directions in which they are widest, each divided by the fourth root of its
+def space_of(points: Tensor, most: int = AXES) -> Space:
+    """Good patches (n, C) to the `most` directions in which they are widest, each divided by the fourth root of its
     variance: halfway between features as they are, where few directions decide, and whitened ones, where noise counts
     as much. Good patches then lie 1 from their centre, in root mean square."""
     center = points.mean(0)
     centred = points - center
     variances, directions = torch.linalg.eigh((centred.T @ centred).double() / len(points))
-    variances, directions = variances.flip(0)[:AXES], directions.flip(1)[:, :AXES]
+    variances, directions = variances.flip(0)[:most], directions.flip(1)[:, :most]
     floor = (LEAST_VARIANCE * variances[0]).clamp(min=1e-12)
     stretched = directions * torch.maximum(variances, floor) ** -0.25
     spread = (variances.clamp(min=0) * torch.maximum(variances, floor) ** -0.5).sum().sqrt().clamp(min=1e-6)
     return Space(center, (stretched / spread).float().contiguous())
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Of a layer: how many patches are remembered, and that every `step`-th row and column is looked at."""
-
-    size: int
-    step: int = 1
 
 
 class Memory(nn.Module):
@@ -69,8 +69,6 @@ class Memory(nn.Module):
 
     |z - b|² / s² is linear in (z, |z|²), so that a matrix product and a minimum are the whole search. Its rounding is
     that of the largest terms, which is harmless here: good patches lie 1 from the centre and some 0.5 from each other.
-
-    `step`: only every so many-th row and column of the layer is looked at.
     """
 
     shift: Tensor
@@ -78,9 +76,9 @@ class Memory(nn.Module):
     search: Tensor
     offsets: Tensor
 
-    def __init__(self, bank: Tensor, space: Space, step: int = 1) -> None:
+    def __init__(self, bank: Tensor, space: Space) -> None:
         super().__init__()
-        self.space, self.bank, self.step = space, bank, step
+        self.space, self.bank = space, bank
         weights = 1 / scales(bank).square()
         along = torch.cat([-2 * bank, torch.ones(len(bank), 1)], dim=1) * weights[:, None]
         self.groups = max(1, min(GROUPS, len(bank) // FEWEST))
@@ -91,8 +89,7 @@ class Memory(nn.Module):
         self.register_buffer("offsets", (bank.square().sum(1) * weights)[grouped])
 
     def forward(self, layer: Tensor) -> Tensor:
-        """(N, C, h, w) to (N, 1, h / step, w / step) distances."""
-        layer = layer[..., :: self.step, :: self.step]
+        """(N, C, h, w) to (N, 1, h, w) distances."""
         n, c, h, w = layer.shape
         z = torch.addmm(self.shift, layer.permute(0, 2, 3, 1).reshape(n * h * w, c), self.axes)
         z = torch.cat([z, (z * z).sum(1, keepdim=True)], dim=1)
@@ -129,14 +126,14 @@ class Apart(Mapper):
         self.reference = reference
         self.smoothing = smoothing
 
-    def forward(self, layers: tuple[Tensor, ...], _frame: Tensor) -> Tensor:
+    def forward(self, layers: Layers, _frame: Tensor) -> Tensor:
         return torch.cat([self._smooth(layers, one) for one in self._distances(layers)], dim=1)
 
-    def _distances(self, layers: tuple[Tensor, ...]) -> list[Tensor]:
-        return [memory(layer) for memory, layer in zip(self.memories, layers, strict=True)]
+    def _distances(self, layers: Layers) -> list[Tensor]:
+        return [memory(layer) for memory, layer in zip(self.memories, layers.maps, strict=True)]
 
-    def _smooth(self, layers: tuple[Tensor, ...], *distances: Tensor) -> Tensor:
-        smoothed: Tensor = self.smoothing(*distances, grid=layers[self.reference].shape[-2:])
+    def _smooth(self, layers: Layers, *distances: Tensor) -> Tensor:
+        smoothed: Tensor = self.smoothing(*distances, grid=layers.maps[self.reference].shape[-2:])
         return smoothed
 
 
@@ -149,6 +146,6 @@ class PatchMemory(Apart):
         super().__init__(memories, reference, smoothing)
         self.weights = tuple(weights)
 
-    def forward(self, layers: tuple[Tensor, ...], _frame: Tensor) -> Tensor:
+    def forward(self, layers: Layers, _frame: Tensor) -> Tensor:
         own = zip(self.weights, self._distances(layers), strict=True)
         return self._smooth(layers, *(weight * distances for weight, distances in own))[:, 0]

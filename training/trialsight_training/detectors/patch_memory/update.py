@@ -50,7 +50,7 @@ def grow(
     banks: list[list[Memory]] = [[] for _ in states]
     wanted = [(layer, place) for layer in range(len(states)) for place in range(count)]
     for (layer, _), one in zip(wanted, each(bank, wanted), strict=True):
-        banks[layer].append(Memory(one, spaces[layer], plans[layer].step))
+        banks[layer].append(Memory(one, spaces[layer]))
         step()
     return banks
 

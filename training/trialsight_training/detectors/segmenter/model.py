@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trialsight_training.detectors.graph import Mapper, Smoothing, joined
+from trialsight_training.detectors.graph import Layers, Mapper, Smoothing, joined
 from trialsight_training.detectors.labels import evidence
 
 WIDTHS = (16, 24, 48, 64)
@@ -54,8 +54,8 @@ class Segmenter(Mapper):
         self.network = network
         self.smoothing = Smoothing(stride)
 
-    def forward(self, layers: tuple[Tensor, ...], frame: Tensor) -> Tensor:
-        grid = joined(layers, frame.shape[1]).shape
+    def forward(self, layers: Layers, frame: Tensor) -> Tensor:
+        grid = joined(layers).shape
         seen = F.adaptive_max_pool2d(evidence(self.network(frame)), (grid[2], grid[3]))
         defect_map: Tensor = self.smoothing(seen)[:, 0]
         return defect_map

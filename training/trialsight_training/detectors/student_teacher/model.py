@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trialsight_training.backbones.backbone import IMAGENET_MEAN, IMAGENET_STD
-from trialsight_training.detectors.graph import Mapper, Smoothing, joined
+from trialsight_training.detectors.graph import Layers, Mapper, Smoothing, joined
 
 WIDTH = 48
 DILATIONS = (1, 2, 4)
@@ -62,8 +62,8 @@ class StudentTeacher(Mapper):
         guess: Tensor = self.pupil(frame)
         return (wanted - guess).square()
 
-    def forward(self, layers: tuple[Tensor, ...], frame: Tensor) -> Tensor:
-        errors = self.errors(joined(layers, frame.shape[1]), frame)
+    def forward(self, layers: Layers, frame: Tensor) -> Tensor:
+        errors = self.errors(joined(layers), frame)
         error = (errors / self.usual).mean(1, keepdim=True).sqrt()
         defect_map: Tensor = self.smoothing(error)[:, 0]
         return defect_map
