@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks.learning.contest import BANK, BANKS
 from benchmarks.measure.machine import describe_machine
 from benchmarks.measure.progress import say
 from benchmarks.measure.report import Report, Table, Target, write_report
@@ -22,9 +23,10 @@ SIZES_PX = {"casting": 256, "magnetic_tile": 256}
 AIMS = {"casting": 0.985, "magnetic_tile": 0.96}
 NEW_SHARE = 0.1  # of the good parts, added to a model of the others
 INTRODUCTION = """Twenty defects of each class, drawn by lot, go into the training split; everything is measured on
-the other test parts. `memory`: the patch memory, which labels teach nothing. `auto`: with the labels; how the two are
-joined is decided on held-out training parts alone. A class that is withheld has no labelled part, and its AUROC is that
-of its parts against the good ones. ResNet-18 trunk. Times are ratios within one run."""
+the other test parts. `memory`: the patch memory, which labels teach nothing, with as many patches as in
+docs/benchmarks/learning.md. `auto`: with the labels; how the two are joined is decided on held-out training parts
+alone. A class that is withheld has no labelled part, and its AUROC is that of its parts against the good ones.
+ResNet-18 trunk. Times are ratios within one run."""
 CLASSES = "By `auto` on the other test parts: regions that lie on a drawn defect."
 
 
@@ -137,6 +139,7 @@ def train(data: Path, folder: Path, detector: str | None, name: str, weights: Pa
     if detector is not None:
         recipe = folder / "recipe.yaml"
         learned: dict[str, Any] = {"name": detector, "backbone": "resnet18", "weights": str(weights)}
+        learned["bank_size"] = BANKS.get(name, BANK)
         fields = {"name": "labels", "input": {"size_px": SIZES_PX[name]}, "detector": learned, "variants": []}
         recipe.write_text(yaml.safe_dump(fields), encoding="utf-8")
         line += ["--recipe", str(recipe)]
