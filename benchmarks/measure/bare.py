@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from trialsight.detector import INPUT, OUTPUTS
 from trialsight.errors import TrialsightError
@@ -33,10 +34,14 @@ class Bare:
 
     def __call__(self, data: bytes) -> float:
         """The score; map and score are both computed."""
+        return self.run(data)[1]
+
+    def run(self, data: bytes) -> tuple[NDArray[np.float32], float]:
+        """The map (h, w) and the score."""
         is_jpeg = data[:2] == b"\xff\xd8"  # only JPEGs are decoded at a reduced scale
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | (self._reduced if is_jpeg else 0))
         if image is None:
             raise TrialsightError("a frame can't be decoded", "take it out of the set")
         frame = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
-        _, score = self._session.run(OUTPUTS, {INPUT: frame[np.newaxis]})
-        return float(score[0])
+        defect_map, score = self._session.run(OUTPUTS, {INPUT: frame[np.newaxis]})
+        return defect_map[0], float(score[0])

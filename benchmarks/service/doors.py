@@ -127,11 +127,13 @@ def start(home: Path, log: Path) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def plain_fastapi(package: Path, frames: list[Path], log: Path) -> Iterator[Door]:
+def plain_fastapi(package: Path, frames: list[Path], log: Path, store: Path | None = None) -> Iterator[Door]:
+    """`store`: where it keeps what it answers, durably."""
     port = check_port("127.0.0.1", 0)
     command = [sys.executable, "-m", "benchmarks.service.plain", str(package), str(port)]
-    with _running(command, port, "/ping", log) as (url, group):
-        yield Door("plain FastAPI", url, "/predict", "/ping", group, [str(frame) for frame in frames])
+    name = "plain FastAPI, storing" if store else "plain FastAPI"
+    with _running([*command, *([str(store)] if store else [])], port, "/ping", log) as (url, group):
+        yield Door(name, url, "/predict", "/ping", group, [str(frame) for frame in frames])
 
 
 @contextmanager

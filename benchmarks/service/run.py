@@ -41,7 +41,9 @@ RECIPE = "bench"
 INTRODUCTION = (
     "`trialsight serve` as it is run in earnest: a key is asked for, every frame is new, image, map and row are on the "
     "disk before the answer. Beside it, in the same run, the same graph behind a plain FastAPI handler and behind "
-    "`mlflow models serve`, which check, judge and store nothing, and bare: decoded, resized and run by two threads. "
+    "`mlflow models serve`, which check, judge and store nothing; behind that handler with the least that makes an "
+    "answer durable (picture and map synced and renamed, one synced SQLite row: what no server of this kind can go "
+    "below); and bare: decoded, resized and run by two threads. "
     "All of them, and the load's own process, share the machine's cores. Processor time stands beside the clock's, "
     "for where other work goes on, the clock tells of that too."
 )
@@ -72,7 +74,7 @@ def run(shared: Path, place: Path, docs: Path, rounds: int, press_s: float) -> s
 def measure(
     case: Case, place: Path, shared: Path, rounds: int, press_s: float
 ) -> tuple[list[Cost], list[Pressed], list[Restarts]]:
-    """Costs of the three servers in turn, then, where `press_s` is above 0, each alone under an open load, and ours
+    """Costs of the servers in turn, then, where `press_s` is above 0, each alone under an open load, and ours
     killed and started again."""
     say(f"{case.name}: training")
     package, files = prepare(case, place / case.folder, shared)
@@ -122,6 +124,7 @@ def _open(stack: ExitStack, package: Path, files: list[Path], place: Path) -> It
     (place / "logs").mkdir()
     yield stack.enter_context(doors.trialsight(home, RECIPE, files, place / "logs" / "trialsight"))
     yield stack.enter_context(doors.plain_fastapi(package, few, place / "logs" / "plain"))
+    yield stack.enter_context(doors.plain_fastapi(package, few, place / "logs" / "storing", place / "storing"))
     yield stack.enter_context(doors.mlflow_serve(package, few, place, place / "logs" / "mlflow"))
 
 
