@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from trialsight_training.detectors.auto import Fusion
-from trialsight_training.detectors.graph import Mapper
+from trialsight_training.detectors.graph import Layers, Mapper
 
-LAYERS = (torch.zeros(2, 1, 4, 4),)
+LAYERS = Layers((torch.zeros(2, 1, 4, 4),), (0,))
 FRAME = torch.zeros(2, 32, 32, 3, dtype=torch.uint8)
 
 
@@ -15,7 +15,7 @@ class Says(Mapper):
         super().__init__()
         self.level = level
 
-    def forward(self, layers: tuple[Tensor, ...], frame: Tensor) -> Tensor:
+    def forward(self, _layers: Layers, frame: Tensor) -> Tensor:
         return torch.full((len(frame), 8, 8), self.level)
 
 
