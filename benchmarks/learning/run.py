@@ -31,12 +31,11 @@ def run(
 ) -> Path:
     """Measure `names`, write the report, give its path. `keep`: sets measured in earlier runs stay in the report."""
     records = place / "sets"
-    with contextlib.ExitStack() as stack:
-        place.mkdir(parents=True, exist_ok=True)
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place)))
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place) as scratch:
         for name in names:
             with Anomalib(place.parent / "anomalib") if rival else contextlib.nullcontext() as worker:
-                contest = hold(name, shared, scratch / name, worker, reuse_rival, rounds)
+                contest = hold(name, shared, Path(scratch) / name, worker, reuse_rival, rounds)
             save(contest, records / f"{name}.json")
     say("trunks")
     trunks = time_trunks(shared / "weights" / TRUNK, rounds)
