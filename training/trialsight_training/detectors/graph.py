@@ -34,9 +34,10 @@ def layer_maps(backbone: Backbone, frame: Tensor) -> Layers:
     """(N, H, W, 3) uint8 RGB to its layers, each on its own grid and averaged over 3x3 neighbours. Of a finer one than
     are joined every so many-th row and column is looked at, so that it has no more cells than the others."""
     maps = backbone(frame.permute(0, 3, 1, 2).float() * (1 / 255))
-    steps = (max(1, joint_stride(backbone) // stride) for stride in backbone.strides)
+    joint, cell = joint_layers(backbone), joint_stride(backbone)
+    steps = (1 if place in joint else cell // stride for place, stride in enumerate(backbone.strides))
     pooled = (F.avg_pool2d(one, 3, stride=step, padding=1) for one, step in zip(maps, steps, strict=True))
-    return Layers(tuple(pooled), joint_layers(backbone))
+    return Layers(tuple(pooled), joint)
 
 
 def joint_layers(backbone: Backbone) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ def learn(lesson: Lesson, progress: Progress) -> Learned:
     reference = lesson.backbone.strides.index(stride)
     usual = Plan(lesson.spec.bank_size)
     fine = replace(FINE, size=min(FINE.size, usual.size))
-    plans = [usual if one >= stride else fine for one in lesson.backbone.strides]
+    plans = [usual if place in lesson.good.layers.joint else fine for place in range(len(patches))]
     with progress.task("memory", len(plans) * (fold_count(lesson) + 1)) as step:
         if lesson.previous:
             banks = grow(lesson.previous, patches, folds, plans, step)
@@ -65,11 +65,7 @@ def fit_banks(
     for cover in each(lambda place: greedy_cover(points[place], plans[place].size, seed, owners[place]), places):
         covers.append(cover)
         step()
-
-    def memory(place: int, chosen: Tensor) -> Memory:
-        return Memory(points[place][chosen], spaces[place])
-
-    banks = [[memory(place, covers[place].chosen)] for place in places]
+    banks = [[Memory(points[place][covers[place].chosen], spaces[place])] for place in places]
 
     def without(one: tuple[int, int]) -> Tensor:
         place, fold = one
@@ -77,7 +73,7 @@ def fit_banks(
 
     wanted = [(place, fold) for place in places for fold in range(int(folds.max()) + 1)]
     for (place, _), chosen in zip(wanted, each(without, wanted), strict=True):
-        banks[place].append(memory(place, chosen))
+        banks[place].append(Memory(points[place][chosen], spaces[place]))
         step()
     return banks
 
